@@ -1,0 +1,92 @@
+# MusAI: `make help` lists what can be made.
+
+# Any Python from 3.11 on; `make PYTHON=/path/to/python3` names one.
+ifndef PYTHON
+PYTHON := $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; exit; }; done; echo python3)
+endif
+MUSAI_SHARED ?= ../shared
+LOCKS := conf/requirements
+BIN := .venv/bin
+SOURCES = $(wildcard musai jobs/*.py dags/*.py tests)
+QUIET := $(if $(MAKE_TERMOUT),,--quiet)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup nightly test test-system test-realdata lint format lock .venv .venv-airflow
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z][a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+setup: .venv .venv-airflow  ## make both environments (.venv with the musai command, .venv-airflow)
+
+nightly: .venv  ## one whole nightly run on the built-in demo
+	@[ -f var/demo/tracks.csv ] || $(BIN)/musai demo-data var/demo
+	@$(BIN)/musai nightly --config conf/demo.yaml
+
+test: setup lint  ## set-up, lint, then every test that needs neither root, system packages nor MUSAI_SHARED
+	@$(BIN)/python -m pytest -m "not realdata and not system"
+
+test-system: .venv  ## the tests that need root or system packages
+	@[ "$$(id -u)" = 0 ] || echo "Not root: the tests that need it are skipped; sudo make test-system runs them." >&2
+	@$(BIN)/python -m pytest -m system
+
+test-realdata: .venv  ## the tests on the data sets in MUSAI_SHARED (default ../shared)
+	@[ -d "$(MUSAI_SHARED)/data" ] || { echo "MUSAI_SHARED=$(MUSAI_SHARED) has no data/ folder" >&2; exit 2; }
+	@MUSAI_SHARED="$(MUSAI_SHARED)" $(BIN)/python -m pytest -m realdata
+
+lint: .venv  ## style, format, types, import rules, licences of what is installed
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(SOURCES)
+	@report=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
+	@$(BIN)/python tests/check_licences.py .venv .venv-airflow
+
+format: .venv  ## put style and format right where that can be done by itself
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+# What is pinned stays pinned; `make lock UPGRADE=--upgrade` takes the newest of everything. Airflow is resolved as of
+# the day its release came out, which is the nearest thing to its own constraints file: newer packages under it are
+# untested (SQLAlchemy 2.1, for one, came later). Move the date together with the version in pyproject.toml.
+UV ?= $(BIN)/uv
+UV_LOCK = $(UV) pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+  --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+AIRFLOW_AS_OF := 2026-09-17
+
+lock: .venv  ## write conf/requirements/*.txt anew from pyproject.toml
+	@$(UV_LOCK) --group build --output-file $(LOCKS)/build.txt
+	@$(UV_LOCK) --extra dev pyproject.toml --output-file $(LOCKS)/jobs.txt
+	@$(UV_LOCK) --group airflow --exclude-newer $(AIRFLOW_AS_OF) --output-file $(LOCKS)/airflow.txt
+
+.venv:
+	$(call environment,$@,$(LOCKS)/jobs.txt,2 2.2)
+
+.venv-airflow:
+	$(call environment,$@,$(LOCKS)/airflow.txt,1 .3)
+
+# $(call environment,FOLDER,LOCK,GB TEMPORARY_GB): the environment of a lock file, with musai in it (editable; its
+# dependencies are in the lock). What it was made from is written into it last. While that is the same nothing is done;
+# where it is another or missing (the lock changed, the clone moved, a set-up was interrupted) the environment is made
+# from scratch, so that nothing is in it but what the lock names; pip's cache still holds what was downloaded.
+define environment
+@set -e; \
+made_from() { echo "$(CURDIR)"; cat $(LOCKS)/build.txt $(2); }; \
+install="$(1)/bin/python -m pip --disable-pip-version-check install $(QUIET) --no-deps"; \
+if ! { made_from | cmp -s - $(1)/.made-from && $(1)/bin/python -c "" 2>/dev/null; }; then \
+  command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is needed, and $(PYTHON) is not on PATH" >&2; exit 2; }; \
+  $(PYTHON) -I musai/preflight.py $(1) $(3); \
+  echo "Making $(1) from $(2) with $$($(PYTHON) -V); the first time takes a few minutes."; \
+  rm -f $(1)/.made-from $(1)/.pyproject; \
+  $(PYTHON) -m venv --clear $(1); \
+  $$install --require-hashes --only-binary :all: -r $(LOCKS)/build.txt; \
+  $$install --require-hashes --no-build-isolation -r $(2); \
+  made_from >$(1)/.made-from.part; \
+  mv $(1)/.made-from.part $(1)/.made-from; \
+fi; \
+if ! cmp -s pyproject.toml $(1)/.pyproject; then \
+  $$install --no-build-isolation --editable .; \
+  cp pyproject.toml $(1)/.pyproject.part; \
+  mv $(1)/.pyproject.part $(1)/.pyproject; \
+fi
+endef

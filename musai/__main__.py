@@ -1,0 +1,7 @@
+"""`python -m musai`."""
+
+import sys
+
+from musai.cli import main
+
+sys.exit(main())

@@ -1,0 +1,198 @@
+"""The `musai` command. Exit status: 0 done, 1 a job failed, 2 unusable command, configuration or input, 3 refused."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import logging
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+import musai
+from musai import config as configuration
+from musai import tables
+from musai.config import Config
+from musai.errors import InputError, MusaiError
+
+SAME_OPTIONS = argparse.ArgumentParser(add_help=False)
+SAME_OPTIONS.add_argument(
+    "--config", action="append", default=[], metavar="FILE", help="YAML over conf/base.yaml; more of them merge left to right"
+)
+SAME_OPTIONS.add_argument("--run-date", metavar="YYYY-MM-DD", help="last whole day the run covers (default: yesterday)")
+SAME_OPTIONS.add_argument("--run-id", metavar="ID", help="name of the run (default: <run_date>-<UTC start>)")
+SAME_OPTIONS.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="dotted key of the configuration; wins over files")
+
+WAREHOUSE = argparse.ArgumentParser(add_help=False)
+WAREHOUSE.add_argument("--config", action="append", default=[], metavar="FILE", help="as for nightly")
+WAREHOUSE.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="warehouse=FOLDER, say")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="musai", description=musai.__doc__)
+    top.add_argument("--version", action="version", version=f"musai {musai.__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str, example: str, parents: Sequence[argparse.ArgumentParser] = ()):
+        return commands.add_parser(
+            name, help=summary, description=summary, parents=list(parents), epilog=f"example: musai {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+
+    night = command(
+        "nightly", "run the nightly jobs in dependency order, in one process",
+        "nightly --config conf/datasets/lastfm_2k.yaml inputs.interactions=user_artists.dat", [SAME_OPTIONS],
+    )  # fmt: skip
+    night.add_argument("--from", dest="from_job", metavar="JOB", help="go on with the newest unpublished run of the date")
+    night.add_argument("--only", metavar="JOB,...", help="just these jobs, in that same run")
+    one = command("run", "run one job", "run train_als --run-id 2026-11-22-a factorization.factors=128")
+    one.add_argument("job", metavar="JOB")
+    for action in SAME_OPTIONS._actions:
+        one._add_action(action)
+    command("check", "read the configuration and the inputs' headers, report every fault", "check --config my.yaml", [SAME_OPTIONS])
+    command("jobs", "the jobs with what they read and write", "jobs")
+    command("tables", "the tables with columns, keys, kinds and writers", "tables")
+    path = command("path", "where the published data of a table lies", "path recommendations")
+    path.add_argument("table")
+    for action in WAREHOUSE._actions:
+        path._add_action(action)
+    show = command("show", "what is published of a listener or a track", "show user listener-0001")
+    show.add_argument("what", choices=["user", "track"])
+    show.add_argument("id")
+    for action in WAREHOUSE._actions:
+        show._add_action(action)
+    demo = command("demo-data", "write the demo's input files", "demo-data var/demo")
+    demo.add_argument("folder", type=pathlib.Path)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parsed(arguments)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        status = COMMANDS[options.command](options)
+    except InputError as error:
+        for fault in error.faults:
+            console.print(f"musai: {fault}", markup=False)
+        status = error.exit_status
+    except MusaiError as error:
+        console.print(f"musai: {error}", markup=False)
+        status = error.exit_status
+    except KeyboardInterrupt:
+        console.print("musai: interrupted; `musai nightly --from JOB` goes on", markup=False)
+        status = 130
+    return status
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Options and KEY=VALUE may stand in any order; argparse alone ends the latter at the first option."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options, rest = parser().parse_known_args(words)
+    unknown = [word for word in rest if word.startswith("-") or "=" not in word]
+    if unknown:
+        parser().error(f"unrecognized: {' '.join(unknown)}")
+    if rest:
+        options.settings = [*getattr(options, "settings", []), *rest]
+    return options
+
+
+def _config(options: argparse.Namespace) -> Config:
+    config = configuration.load(options.config, options.settings)
+    logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    return config
+
+
+def _nightly(options: argparse.Namespace) -> int:
+    return _night(options, getattr(options, "from_job", None), tuple(filter(None, (options.only or "").split(","))))
+
+
+def _run(options: argparse.Namespace) -> int:
+    tables.order([options.job])
+    return _night(options, None, (options.job,))
+
+
+def _night(options: argparse.Namespace, from_job: str | None, only: tuple[str, ...]) -> int:
+    from musai import pipeline, summary
+    from musai.progress import Progress
+
+    config = _config(options)
+    progress = Progress()
+    request = pipeline.Request(_date(options.run_date), options.run_id, from_job, only)
+    try:
+        outcome = pipeline.nightly(config, request, progress)
+    finally:
+        progress.end()
+    summary.show(outcome, Console(highlight=False))
+    return 0
+
+
+def _date(text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--run-date {text}: YYYY-MM-DD is due") from error
+
+
+def _check(options: argparse.Namespace) -> int:
+    from musai import pipeline
+
+    faults = pipeline.check(_config(options))
+    if faults:
+        raise InputError(faults)
+    print("configuration and inputs can be used")
+    return 0
+
+
+def _jobs(options: argparse.Namespace) -> int:
+    grid = Grid("job", "reads", "writes", box=None)
+    for job in tables.order():
+        read, written = tables.reads(job), tables.writes(job)
+        grid.add_row(job, ", ".join(t.name for t in read), ", ".join(t.name for t in written))
+    Console(highlight=False).print(grid)
+    return 0
+
+
+def _tables(options: argparse.Namespace) -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    for table in tables.TABLES.values():
+        writers = ", ".join(table.writers) or "every job"
+        console.print(f"[bold]{table.name}[/bold]  {table.kind}, key {', '.join(table.key) or '-'}, written by {writers}")
+        console.print(f"  {table.comment}", markup=False)
+        for column in table.columns:
+            console.print(f"    {column.name:<18} {column.type:<16} {column.comment}", markup=False)
+    return 0
+
+
+def _path(options: argparse.Namespace) -> int:
+    from musai import show
+
+    print(show.warehouse(_config(options)).published_path(options.table))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from musai import show
+
+    what = show.user if options.what == "user" else show.track
+    what(show.warehouse(_config(options)), options.id, Console(highlight=False))
+    return 0
+
+
+def _demo_data(options: argparse.Namespace) -> int:
+    from musai.demo import write_demo
+
+    for name, path in write_demo(options.folder).items():
+        print(f"{name}: {path}")
+    return 0
+
+
+COMMANDS = {
+    "nightly": _nightly, "run": _run, "check": _check, "jobs": _jobs, "tables": _tables, "path": _path,
+    "show": _show, "demo-data": _demo_data,
+}  # fmt: skip

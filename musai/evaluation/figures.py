@@ -1,0 +1,66 @@
+"""The figures of a recommender from its lists and the popularity lists of the same listeners. Imports no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from musai.evaluation import ranking_metrics as metrics
+
+DIVERSITY_USERS = 2000  # listeners whose lists are compared track by track
+
+
+@dataclass(frozen=True)
+class Measured:
+    """recommended int64 [users, k_max] item indexes, padded with -1; hits bool of the same shape."""
+
+    recommended: np.ndarray
+    hits: np.ndarray
+
+
+def rows(
+    ours: Measured,
+    popularity: Measured,
+    held_out: np.ndarray,
+    history: np.ndarray,
+    listeners: np.ndarray,
+    audience: int,
+    vectors_of: Callable[[np.ndarray], np.ndarray],
+    ks: Sequence[int],
+    seed: int,
+    resamples: int,
+) -> list[metrics.MetricRow]:
+    """recall, ndcg, map, novelty, popularity_share, diversity and coverage at each k, by listener group.
+
+    held_out, history int64 [users]: held-out tracks and training tracks; listeners int64 [items] and audience: how
+    many heard each item, of how many; vectors_of: item indexes [n] -> float32 [n, f], what diversity compares.
+    """
+
+    def columns(lists: Measured) -> metrics.Columns:
+        found = metrics.accuracy(lists.hits, held_out, ks)
+        found = {key: value for key, value in found.items() if key[0] in ("recall", "ndcg", "map")}
+        for k in ks:
+            top = lists.recommended[:, :k]
+            found["novelty", k] = metrics.novelty(top, listeners, audience)
+            found["popularity_share", k] = metrics.popularity_share(top, listeners)
+            found["diversity", k] = np.full(len(top), np.nan)
+            found["diversity", k][:DIVERSITY_USERS] = _diversity(top[:DIVERSITY_USERS], vectors_of)
+        return found
+
+    groups = metrics.listener_groups(history)
+    measured = metrics.evaluate(columns(ours), groups, columns(popularity), seed=seed, resamples=resamples)
+    for k in ks:
+        share, baseline = (
+            metrics.coverage(metrics.exposure_of(lists.recommended[:, :k], len(listeners))) for lists in (ours, popularity)
+        )
+        measured.append(metrics.MetricRow("coverage", k, metrics.ALL, share, None, None, baseline, len(held_out)))
+    return measured
+
+
+def _diversity(lists: np.ndarray, vectors_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """float64 [users]; only the vectors of the tracks in these lists are asked for."""
+    wanted = np.unique(lists[lists >= 0])
+    compact = np.where(lists >= 0, np.searchsorted(wanted, lists), -1)
+    return metrics.intra_list_diversity(compact, vectors_of(wanted))

@@ -1,0 +1,122 @@
+"""The held-out split, and the counts that evaluation and audit take from whole tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from musai.config import Evaluation
+
+
+def split(interactions: DataFrame, settings: Evaluation, seed: int) -> tuple[DataFrame, DataFrame]:
+    """(training interactions, held-out user_id and track_id).
+
+    Of every listener with at least `min_tracks` tracks of plays > 0, `holdout_share` of them (at least one) are held
+    out: the last by time where there are timestamps, else drawn by a hash of seed, listener and track.
+    """
+    drawn = F.xxhash64(F.lit(seed), "user_id", "track_id")
+    liked = F.col("plays") > 0
+    of_user = Window.partitionBy("user_id", "liked")
+    latest_first = of_user.orderBy(F.col("last_event_at").desc_nulls_last(), drawn)
+    ranked = (
+        interactions.withColumn("liked", liked)
+        .withColumn("tracks", F.count(F.lit(1)).over(of_user))
+        .withColumn("place", F.row_number().over(latest_first))
+    )
+    count = F.greatest(F.lit(1), F.floor(F.col("tracks") * settings.holdout_share))
+    held_out = F.col("liked") & (F.col("tracks") >= settings.min_tracks) & (F.col("place") <= count)
+    marked = ranked.withColumn("held_out", held_out)
+    training = marked.where(~F.col("held_out")).select(*interactions.columns)
+    return training, marked.where("held_out").select("user_id", "track_id")
+
+
+def sample_users(held_out: DataFrame, users: DataFrame, count: int, seed: int) -> DataFrame:
+    """At most `count` users with held-out tracks, drawn by a hash: user_index, user_id, interactions, held_out."""
+    truth = held_out.groupBy("user_id").agg(F.count(F.lit(1)).alias("held_out"))
+    drawn = F.xxhash64(F.lit(seed), F.lit("evaluation"), "user_id")
+    return users.join(truth, "user_id", "inner").orderBy(drawn, "user_id").limit(count)
+
+
+def collected(
+    lists: DataFrame, sample: DataFrame, held_out: DataFrame, items: DataFrame, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(item_index int64, hit bool), both [users of the sample by user_index, width]; padded with -1 and False."""
+    hits = held_out.withColumn("hit", F.lit(True))
+    rows = (
+        lists.where(F.col("rank") <= width)
+        .join(hits, ["user_id", "track_id"], "left")
+        .join(F.broadcast(sample.select("user_id", "user_index")), "user_id", "inner")
+        .join(items.select("track_id", "item_index"), "track_id", "left")
+        .select("user_index", "rank", F.coalesce("item_index", F.lit(-1)).alias("item"), F.coalesce("hit", F.lit(False)).alias("hit"))
+        .toArrow()
+    )
+    order = np.sort(np.asarray(sample.select("user_index").toArrow()["user_index"]))
+    place = np.searchsorted(order, rows["user_index"].to_numpy())
+    rank = rows["rank"].to_numpy() - 1
+    recommended = np.full((len(order), width), -1, np.int64)
+    hit = np.zeros((len(order), width), bool)
+    recommended[place, rank] = rows["item"].to_numpy()
+    hit[place, rank] = rows["hit"].to_numpy(zero_copy_only=False)
+    return recommended, hit
+
+
+def key_faults(frame: DataFrame, key: Sequence[str], rows: int) -> list[str]:
+    """What is wrong with a table's rows: their number against the manifest, nulls and repeats in the key."""
+    if not key:
+        found = frame.count()
+        return [] if found == rows else [f"{found} rows where the manifest says {rows}"]
+    null = F.greatest(*(F.isnull(name).cast("int") for name in key)) if len(key) > 1 else F.isnull(key[0]).cast("int")
+    counted = (
+        frame.select(null.alias("null"), F.xxhash64(*key).alias("hash"))
+        .groupBy("hash")
+        .agg(F.count(F.lit(1)).alias("rows"), F.sum("null").alias("nulls"))
+        .agg(F.sum("rows").alias("rows"), F.sum("nulls").alias("nulls"), F.sum((F.col("rows") > 1).cast("int")).alias("again"))
+        .first()
+    )
+    assert counted is not None
+    faults = []
+    if (counted["rows"] or 0) != rows:
+        faults.append(f"{counted['rows'] or 0} rows where the manifest says {rows}")
+    if counted["nulls"]:
+        faults.append(f"{counted['nulls']} nulls in the key")
+    if counted["again"]:  # equal hashes may be chance: look again at the keys themselves
+        again = frame.groupBy(*key).count().where("count > 1").count()
+        faults += [f"{again} keys more than once"] if again else []
+    return faults
+
+
+def heard_in_lists(recommendations: DataFrame, interactions: DataFrame) -> int:
+    """Rows of lists over the catalogue that name a track which the listener has."""
+    return recommendations.where("list <> 'made_for_you'").join(interactions, ["user_id", "track_id"], "left_semi").count()
+
+
+def full_lists(users: DataFrame, recommendations: DataFrame, top_n: int, offered: int) -> int:
+    """Listeners whose for_you list holds at least min(top_n, offered - what they have)."""
+    sizes = recommendations.where("list = 'for_you'").groupBy("user_id").agg(F.count(F.lit(1)).alias("size"))
+    due = F.least(F.lit(top_n), F.greatest(F.lit(0), F.lit(offered) - F.col("interactions")))
+    return users.join(sizes, "user_id", "left").where(F.coalesce("size", F.lit(0)) >= due).count()
+
+
+def mean_overlap(now: DataFrame, before: DataFrame, name: str) -> float | None:
+    """Mean share of a listener's list that stood in the same list before, over listeners of both; None without any."""
+    mine = now.where(F.col("list") == name).select("user_id", "track_id")
+    theirs = before.where(F.col("list") == name).select("user_id", "track_id")
+    both = mine.groupBy("user_id").agg(F.count(F.lit(1)).alias("size")).join(
+        theirs.select("user_id").distinct(), "user_id", "left_semi"
+    )
+    shared = mine.join(theirs, ["user_id", "track_id"], "inner").groupBy("user_id").agg(F.count(F.lit(1)).alias("shared"))
+    row = both.join(shared, "user_id", "left").agg(
+        F.avg(F.coalesce("shared", F.lit(0)) / F.col("size")).alias("overlap")
+    ).first()
+    return None if row is None or row["overlap"] is None else float(row["overlap"])
+
+
+def figures(metrics: DataFrame, metric: str, k: int) -> dict[str, float | None]:
+    """value, low and high of one metric of for_you over all listeners; {} where it was not measured."""
+    row = metrics.where(
+        (F.col("metric") == metric) & (F.col("k") == k) & (F.col("list") == "for_you") & (F.col("listeners") == "all")
+    ).first()
+    return {name: row[name] for name in ("value", "low", "high")} if row else {}

@@ -1,0 +1,40 @@
+"""Weights of the matrix as SQL over one pair's columns.
+
+Columns in reach: plays (> 0), last_event_at, user_plays (the listener's sum), track_users (the track's listeners).
+Scalars come in as numbers: users (listeners in all), mean_plays (of a listener).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from musai.config import Matrix
+
+
+def weight_sql(settings: Matrix, users: int, mean_plays: float, until: dt.datetime) -> str:
+    """SQL of a pair's weight.
+
+    none: the plays. log: ln(1 + plays / log_scale) (Hu, Koren, Volinsky 2008). bm25: Robertson & Zaragoza 2009 with
+    the listener as document and the track as term: plays x (k1 + 1) / (plays + k1 x (1 - b + b x user_plays /
+    mean_plays)) x ln(1 + (users - track_users + .5) / (track_users + .5)). With recency_half_life_days the weight
+    halves with every so many days between last_event_at and `until`, the end of the run date; a pair without a
+    timestamp keeps its weight.
+    """
+    k1, b = _number(settings.bm25_k1), _number(settings.bm25_b)
+    formulas = {
+        "none": "plays",
+        "log": f"ln(1 + plays / {_number(settings.log_scale)})",
+        "bm25": (
+            f"plays * ({k1} + 1) / (plays + {k1} * (1 - {b} + {b} * user_plays / {_number(max(mean_plays, 1e-12))}))"
+            f" * ln(1 + ({_number(users)} - track_users + 0.5D) / (track_users + 0.5D))"
+        ),
+    }
+    weight = formulas[settings.weighting]
+    if settings.recency_half_life_days is None:
+        return weight
+    age_days = f"({_number(until.timestamp())} - coalesce(unix_micros(last_event_at) / 1e6D, {until.timestamp()}D))"
+    return f"{weight} * power(0.5D, greatest(0D, {age_days}) / 86400D / {_number(settings.recency_half_life_days)})"
+
+
+def _number(value: float) -> str:
+    return f"{float(value)!r}D"

@@ -1,0 +1,221 @@
+"""The nightly in one process: which run, which jobs of it, one after the other in one Spark session."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import io
+import json
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from musai import provenance, session, storage, tables
+from musai.config import Config
+from musai.errors import AuditRefused, InputError, MusaiError
+from musai.inputs import files
+from musai.progress import Progress
+from musai.steps import Night, step
+from musai.warehouse import Run, Warehouse, begin_record
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the command line asks for; see contract.md for run_id, from_job and only."""
+
+    run_date: dt.date | None = None
+    run_id: str | None = None
+    from_job: str | None = None
+    only: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a night did: `seconds` and `notes` by job, the digests of its tables, and whether it was published."""
+
+    run: Run
+    seconds: dict[str, float]
+    notes: dict[str, list[str]]
+    kept: list[str]
+    published: bool = False
+
+    def digests(self) -> dict[str, str]:
+        found = {}
+        for table in tables.TABLES.values():
+            if table.kind == "nightly" and self.run.has(table.name):
+                jobs = table.writers if len(table.writers) > 1 else [None]
+                manifests = [m for job in jobs if (m := self.run.manifest(table.name, job))]
+                found[table.name] = " ".join(m["digest"][:16] for m in manifests)
+        return found
+
+
+def check(config: Config) -> list[str]:
+    """Every fault of the inputs, a line each; reads headers, runs nothing."""
+    return files.check(config)
+
+
+def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
+    """Run the jobs. Raises InputError (2), AuditRefused (3) or another MusaiError (1); see contract.md."""
+    if request.from_job:
+        tables.order([request.from_job])
+    tables.order(request.only)
+    faults = check(config)
+    if faults:
+        raise InputError(faults)
+    now = dt.datetime.now(dt.UTC)
+    progress.say("starting Spark")
+    spark = session.build(config)
+    warehouse = Warehouse(storage.at(config.warehouse.path, spark), config)
+    warehouse.mend()
+    snapshot = files.snapshot(config)
+    run = _run(config, warehouse, request, now, snapshot)
+    jobs, kept = _jobs(spark, run, request)
+    outcome = Outcome(run, {}, {}, kept)
+    progress.begin(run.run_id, jobs, kept)
+    for job in jobs:
+        night = Night(spark, config, warehouse, run, now, progress.step)
+        progress.job(job)
+        outcome.seconds[job] = _done(night, job, outcome)
+        progress.job_done(job, outcome.seconds[job], night)
+        if job.startswith("ingest_"):
+            changed = files.changed(snapshot, files.snapshot(config))
+            if changed:
+                raise MusaiError(f"an input changed while it was read: {', '.join(changed[:5])}; run the night again")
+    outcome.published = (warehouse.pointer(run.record.date) or {}).get("run_id") == run.run_id
+    return outcome
+
+
+def _run(config: Config, warehouse: Warehouse, request: Request, now: dt.datetime, snapshot: list[dict[str, Any]]) -> Run:
+    """The run that the request names: a new one, or the newest unpublished one of the date."""
+    run_date = request.run_date
+    existing = warehouse.run(request.run_id) if request.run_id else None
+    if existing and run_date is None:
+        run_date = existing.record.date
+    run_date = run_date or provenance.default_run_date(config, now)
+    if (request.from_job or request.only) and not request.run_id:
+        existing = warehouse.unpublished(run_date)
+        if existing is None and request.from_job:
+            raise InputError(f"--from {request.from_job}: there is no unpublished run of {run_date} to go on with")
+    run_id = existing.run_id if existing else request.run_id
+    replaces = (warehouse.pointer(run_date) or {}).get("run_id")
+    if existing and replaces == existing.run_id:
+        raise InputError(f"run {existing.run_id} is published, and what is published never changes; start a new run")
+    record = begin_record(config, run_id, run_date, snapshot, replaces)
+    if existing and request.from_job:
+        return warehouse.resume(existing, record)
+    return warehouse.begin(record)
+
+
+def _jobs(spark: SparkSession, run: Run, request: Request) -> tuple[list[str], list[str]]:
+    """(jobs to do, jobs that are kept): see `--from` and `--only` in contract.md."""
+    every = tables.order()
+    if request.only:
+        wanted = tables.order(request.only)
+        _needs_met(run, wanted)
+        return wanted, []
+    if not request.from_job:
+        return every, []
+    again = tables.downstream(request.from_job) | {"publish"}
+    for job in every:
+        if job not in again and (fault := verify(spark, run, job)):
+            log.info("%s is done again: %s", job, fault)
+            again |= tables.downstream(job)
+    return [job for job in every if job in again], [job for job in every if job not in again]
+
+
+def _needs_met(run: Run, wanted: Sequence[str]) -> None:
+    """Raise InputError where a job reads what the run lacks and none of the wanted jobs writes."""
+    faults = []
+    for job in wanted:
+        for table in tables.reads(job):
+            there = run.has(table.name) or table.optional or table.kind == "history"
+            if not there and not set(table.writers) & set(wanted):
+                faults.append(f"{job}: run {run.run_id} lacks {table.name}, which {table.writer} writes")
+    if faults:
+        raise InputError(faults)
+
+
+def verify(spark: SparkSession, run: Run, job: str) -> str | None:
+    """None where a job finished and its tables still are what it wrote, else what is wrong. Reads them whole."""
+    marker = run.storage.read(_marker(run, job))
+    if marker is None:
+        return "it did not finish"
+    for table in json.loads(marker)["tables"]:
+        fault = run.verify(spark, table, job)
+        if fault:
+            return f"{table}: {fault}"
+    return None
+
+
+def _marker(run: Run, job: str) -> str:
+    return f"_nights/{run.run_id}/done/{job}.json"
+
+
+def _done(night: Night, job: str, outcome: Outcome) -> float:
+    """Run one job; its log row and its marker of completion are written here."""
+    run, started, begun = night.run, dt.datetime.now(dt.UTC), time.monotonic()
+    run.storage.delete(_marker(run, job))
+    for table in tables.writes(job):  # what an earlier attempt wrote must not be taken for this one's
+        if table.kind != "history":
+            run.storage.delete(run.folder(table.name, job))
+    try:
+        night.log_row = lambda status: log_row(night, job, started, time.monotonic() - begun, status)
+        step(job)(night)
+    except Exception as error:
+        status = "refused" if isinstance(error, AuditRefused) else "failed"
+        night.notes.append(_first_line(error))
+        log_row(night, job, started, time.monotonic() - begun, status)
+        if isinstance(error, MusaiError):
+            raise
+        log.debug("%s failed", job, exc_info=True)
+        raise MusaiError(f"{job}: {_first_line(error)}") from error
+    seconds = time.monotonic() - begun
+    outcome.notes[job] = night.notes
+    if not night.log_sealed:
+        log_row(night, job, started, seconds, "done")
+    written = [table.name for table in tables.writes(job) if run.manifest(table.name, job)]
+    if job != "publish":
+        run.storage.replace(_marker(run, job), json.dumps({"tables": written}).encode())
+    return seconds
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def log_row(night: Night, job: str, started: dt.datetime, seconds: float, status: str) -> None:
+    """One row, one small file of `job_log`; also one JSON line in the log."""
+    folder = f"job_log/run_id={night.run.run_id}"
+    earlier = [name for name in night.run.storage.names(folder) if name.startswith(f"part-{job}-")]
+    row = {
+        "job": job,
+        "attempt": len(earlier) + 1,
+        "started_at": started,
+        "seconds": round(seconds, 3),
+        "rows_read": night.rows_read,
+        "rows_written": night.rows_written,
+        "rejected": night.rejected,
+        "status": status,
+        "message": "; ".join(night.notes),
+    }
+    schema = pa.schema(
+        [
+            ("job", pa.string()), ("attempt", pa.int32()), ("started_at", pa.timestamp("us", "UTC")),
+            ("seconds", pa.float64()), ("rows_read", pa.int64()), ("rows_written", pa.int64()),
+            ("rejected", pa.int64()), ("status", pa.string()), ("message", pa.string()),
+        ]
+    )  # fmt: skip
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([row], schema), content)
+    night.run.storage.replace(f"{folder}/part-{job}-{row['attempt']}.parquet", content.getvalue())
+    log.info("%s", json.dumps({"run_id": night.run.run_id, **row, "started_at": started.isoformat()}, ensure_ascii=False))

@@ -1,0 +1,65 @@
+"""What a person sees while a night works: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+
+class Counts(Protocol):
+    rows_read: int
+    rows_written: int
+    rejected: int
+    notes: list[str]
+
+
+class Progress:
+    """`say` and `job_done` print a line; between them a terminal shows a bar with the job at work."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Bar | None = None
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        stamp = f"{time.monotonic() - self._started:7.1f} s  "
+        self.console.print(stamp + text, markup=False)
+
+    def begin(self, run_id: str, jobs: Sequence[str], kept: Sequence[str]) -> None:
+        self.say(f"run {run_id}: {len(jobs)} jobs" + (f", kept {', '.join(kept)}" if kept else ""))
+        if self.console.is_terminal and sys.stderr.isatty():
+            self._bar = Bar(
+                SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TimeElapsedColumn(), console=self.console, transient=True,
+            )  # fmt: skip
+            self._task = self._bar.add_task("", total=len(jobs))
+            self._bar.start()
+
+    def job(self, job: str) -> None:
+        self._job = job
+        self.step("")
+
+    def step(self, text: str) -> None:
+        if self._bar:
+            self._bar.update(self._task, description=f"{self._job} {text}".strip())
+
+    def job_done(self, job: str, seconds: float, counts: Counts) -> None:
+        parts = [f"{job:<26} {seconds:6.1f} s"]
+        parts += [f"{counts.rows_read:,} rows read, {counts.rows_written:,} written"]
+        parts += [f"{counts.rejected:,} rejected"] if counts.rejected else []
+        self.say("  ".join(parts))
+        for note in counts.notes:
+            self.say(f"{'':<26} {note}")
+        if self._bar:
+            self._bar.advance(self._task)
+
+    def end(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None

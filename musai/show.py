@@ -1,0 +1,96 @@
+"""`musai show`: a person's look at what is published."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from musai import storage
+from musai.config import Config
+from musai.errors import InputError
+from musai.warehouse import Warehouse
+
+ROWS = 20  # of a list on the screen
+
+
+def warehouse(config: Config) -> Warehouse:
+    session = None
+    if storage.needs_session(config.warehouse.path):
+        from musai import session as sessions
+
+        session = sessions.build(config)
+    return Warehouse(storage.at(config.warehouse.path, session), config)
+
+
+def user(published: Warehouse, user_id: str, console: Console) -> None:
+    """What a listener heard most, and the lists with their reasons. Raises InputError for an unknown listener."""
+    heard = _rows(published, "interactions", pc.field("user_id") == user_id)
+    if heard is None or not heard.num_rows:
+        raise InputError(f"no listener {user_id!r} in the published run")
+    names = _names(published)
+    grid = Grid("plays", "track", title=f"{escape(user_id)} heard {heard.num_rows} tracks, most of all", box=None, title_justify="left")
+    for row in heard.sort_by([("plays", "descending"), ("track_id", "ascending")]).slice(0, 10).to_pylist():
+        grid.add_row(f"{row['plays']:g}", escape(names(row["track_id"])))
+    console.print(grid)
+    lists = _rows(published, "recommendations", pc.field("user_id") == user_id)
+    assert lists is not None
+    for name in pc.unique(lists["list"]).to_pylist():
+        grid = Grid("", "track", "score", "from", "because", title=f"\n{escape(name)}", box=None, title_justify="left")
+        one = lists.filter(pc.equal(lists["list"], name)).sort_by("rank")
+        for row in one.slice(0, ROWS).to_pylist():
+            because = names(row["because_track_id"]) if row["because_track_id"] is not None else ""
+            score = f"{row['score']:.3f}"
+            grid.add_row(str(row["rank"]), escape(names(row["track_id"])), score, row["source"], escape(because))
+        console.print(grid)
+        if one.num_rows > ROWS:
+            console.print(f"... {one.num_rows - ROWS} more")
+
+
+def track(published: Warehouse, track_id: str, console: Console) -> None:
+    """What the catalogue says of a track, and its neighbours. Raises InputError for an unknown track."""
+    names = _names(published)
+    item = _rows(published, "items", pc.field("track_id") == track_id)
+    entry = _rows(published, "tracks", pc.field("track_id") == track_id)
+    if not (item and item.num_rows) and not (entry and entry.num_rows):
+        raise InputError(f"no track {track_id!r} in the published run")
+    console.print(f"[bold]{escape(names(track_id))}[/bold]")
+    for row in entry.to_pylist() if entry else []:
+        for column, value in row.items():
+            if value is not None and column != "track_id":
+                console.print(f"  {column}: {value}", markup=False)
+    for row in item.to_pylist() if item else []:
+        console.print(f"  {row['interactions']} listeners, {row['plays']:g} plays")
+    near = _rows(published, "similar_tracks", pc.field("track_id") == track_id)
+    if near is None or not near.num_rows:
+        console.print("  no neighbours")
+        return
+    for method in pc.unique(near["method"]).to_pylist():
+        grid = Grid("", "track", "score", title=f"\nneighbours by {method}", box=None, title_justify="left")
+        one = near.filter(pc.equal(near["method"], method)).sort_by("rank").slice(0, ROWS)
+        for row in one.to_pylist():
+            grid.add_row(str(row["rank"]), escape(names(row["similar_track_id"])), f"{row['score']:.4g}")
+        console.print(grid)
+
+
+def _rows(published: Warehouse, table: str, where: pc.Expression) -> pa.Table | None:
+    pointer = published.pointer()
+    if pointer is None:
+        raise InputError(f"{published.storage.root}: nothing is published yet; `musai nightly` does it")
+    if table not in pointer["tables"]:
+        return None
+    return ds.dataset(published.published_path(table), format="parquet", partitioning=None).to_table(filter=where)
+
+
+def _names(published: Warehouse):  # type: ignore[no-untyped-def]
+    """A function from track_id to `title (artist)`, or to the id itself where the catalogue has no title."""
+    known: dict[str, str] = {}
+    table = _rows(published, "tracks", pc.scalar(True))
+    if table is not None:
+        for row in table.select(["track_id", "title", "artist"]).to_pylist():
+            if row["title"] or row["artist"]:
+                known[row["track_id"]] = " - ".join(filter(None, (row["artist"], row["title"])))
+    return lambda track_id: f"{known[track_id]} [{track_id}]" if track_id in known else track_id

@@ -1,0 +1,202 @@
+"""The most similar tracks of each track, and listeners of each listener, on one machine with `implicit`.
+
+Input: R, csr float32 [users, items], weights > 0. Every method is a product of columns, y_i . y_j, of a matrix Y that
+has R's pattern, times a factor of the row (N_i: the users of item i, N_u: the items of user u, ||: their number):
+
+    cosine                 y_ui = r_ui / ||r_i||
+    tfidf                  y_ui = sqrt(r_ui) idf_u / norm of the column
+    bm25                   y_ui = idf_u r_ui (K1 + 1) / (r_ui + K1 (1 - B + B sum(r_i) / mean of all sum(r_j)))
+    cooccurrence           s_ij = sum over u in N_i and N_j of |N_u|^-user_exponent
+                                  / (|N_i|^track_exponent |N_j|^similar_exponent)           on the pattern of R alone
+    mean_centred           cosine of r'_ui = r_ui - mean_u - mean_i + mean (of observed entries); only if positive
+    neighbourhood_average  w_ij = 1 / (1 + |N_i| - |N_ij|), N_ij the users of both; only if there is one
+
+idf_u = log(items) - log(1 + |N_u|). The first three are those of implicit's recommenders; items and users without a
+weight count nowhere (in idf and in the mean, as if their empty columns and rows were taken out), so that a matrix may
+be indexed over everyone. A user with all items but one has idf_u 0 exactly, not the noise of two logarithms.
+
+mean_centred is cosine-normalised over the whole columns, as Sarwar et al. 2001 ("Item-based collaborative filtering
+recommendation algorithms", adjusted cosine) do with a user's mean alone: the plain product orders neighbours by how
+many listeners they have, and the prediction divides by sum |s_ij|, which corrects the size of a row and not of a
+column. Norms run over all observed entries of an item rather than over the users of both: a pair that shares one
+user would otherwise be similar by exactly 1. For cooccurrence see Aiolli 2013 (asymmetric cosine), and Verstrepen &
+Goethals 2014; for the neighbours as such, Deshpande & Karypis 2004.
+
+Order: by score, ties by smaller index. Float noise must not decide it, nor which of several ties is among the K, so
+an item counts TIE x index / items less when scores are ordered: scores closer than TIE (relative) may be ordered by
+index, all others never. Published scores are lowered by as much where that makes them descend.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, tfidf_weight
+
+from musai import config
+from musai.errors import MusaiError
+
+TIE = 1e-7  # relative; far above the noise of a float64 sum, about as small as a float32 can tell
+NOISE = 1e-9  # relative: a mean-centred value or cosine smaller than that is zero
+
+NO_NEIGHBOUR = -1
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Row r: the neighbours of r, best first.
+
+    indices  int32 [n, k]    never r itself; shorter rows end in NO_NEIGHBOUR
+    scores   float32 [n, k]  > 0, descending, ties by smaller index; 0 where there is no neighbour
+    """
+
+    indices: np.ndarray
+    scores: np.ndarray
+
+
+def track_neighbours(matrix: sp.csr_matrix, method: str, settings: config.Similarity, threads: int) -> Neighbours:
+    """The `settings.neighbours` nearest items of each item of `matrix` [users, items]; same bits for any `threads`.
+
+    Time grows with sum over users of |N_u|^2; memory beside the matrix in float64, twice: 40 bytes x items x k.
+    """
+    return nearest(matrix, method, settings, threads, settings.neighbours)
+
+
+def user_neighbours(matrix: sp.csr_matrix, method: str, settings: config.Similarity, threads: int) -> Neighbours:
+    """The nearest users of each user of `matrix` [users, items]: `track_neighbours` with users and items swapped."""
+    return track_neighbours(matrix.T.tocsr(), method, settings, threads)
+
+
+def nearest(matrix: sp.csr_matrix, method: str, settings: config.Similarity, threads: int, k: int) -> Neighbours:
+    """`track_neighbours` for any number k > 0 of neighbours: indices and scores [items, k]."""
+    observed = checked(matrix)
+    items = observed.shape[1]
+    found = Neighbours(np.full((items, k), NO_NEIGHBOUR, np.int32), np.zeros((items, k), np.float32))
+    if observed.nnz == 0:
+        return found
+    product, row_factor = _product(observed, method, settings)
+    tie_break = 1 - TIE * np.arange(items) / (observed.indices.max() + 1)
+    product.data *= tie_break[product.indices]
+    width = min(k, items - 1) + 1  # the item itself is among its own nearest
+    pairs = all_pairs_knn(product, width, num_threads=threads, show_progress=False)
+    others = pairs.col.reshape(items, width)
+    values = pairs.data.reshape(items, width)  # implicit pads with item 0 and value 0
+    values[others == np.arange(items)[:, None]] = 0
+    values[values <= _smallest(method)] = 0
+    order = np.argsort(-values, axis=1)[:, : min(k, items - 1)]
+    others, values = np.take_along_axis(others, order, axis=1), np.take_along_axis(values, order, axis=1)
+    if method == "neighbourhood_average":
+        listeners = np.bincount(observed.indices, minlength=items)
+        shared = np.rint(values / (tie_break[:, None] * tie_break[others]))
+        scores = np.where(shared > 0, 1 / (1 + listeners[:, None] - shared), 0)
+    else:
+        scores = values * (row_factor / tie_break)[:, None] / tie_break[others]
+    _publish(others, scores.astype(np.float32), found)
+    return found
+
+
+def checked(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """A float64 copy of R with sorted indices, each entry once, none of them zero. Raises if one is not > 0."""
+    if matrix.nnz > np.iinfo(np.int32).max:
+        raise MusaiError(f"similarity: {matrix.nnz} interactions are more than implicit can index; backend=spark can")
+    copy = sp.csr_matrix(matrix, dtype=np.float64, copy=True)
+    copy.sum_duplicates()
+    copy.eliminate_zeros()
+    if not (np.isfinite(copy.data) & (copy.data > 0)).all():
+        raise MusaiError("similarity: weights must be finite and > 0")
+    copy.indices, copy.indptr = copy.indices.astype(np.int32, copy=False), copy.indptr.astype(np.int32, copy=False)
+    return copy
+
+
+def centred(observed: sp.csr_matrix) -> tuple[sp.csr_matrix, np.ndarray, float]:
+    """(R' with noise set to zero [users, items], mean_i [items], mean); an empty column's mean is the mean of all."""
+    mean = float(observed.data.mean()) if observed.nnz else 0.0
+    user_means, item_means = means(observed, 1, mean), means(observed, 0, mean)
+    of_user = np.repeat(user_means, np.diff(observed.indptr))
+    residual = observed.copy()
+    residual.data = observed.data - of_user - item_means[observed.indices] + mean
+    residual.data[np.abs(residual.data) <= NOISE * (observed.data + mean)] = 0
+    residual.eliminate_zeros()
+    return residual, item_means, mean
+
+
+def means(observed: sp.csr_matrix, axis: int, empty: float) -> np.ndarray:
+    """Mean of the observed entries of each column (axis 0) or row (axis 1), float64; `empty` where there is none."""
+    counts = observed.getnnz(axis=axis)
+    sums = np.asarray(observed.sum(axis=axis, dtype=np.float64)).ravel()
+    return np.where(counts > 0, sums / np.maximum(counts, 1), empty)
+
+
+def row_chunks(left: sp.csr_matrix, right: sp.csr_matrix, products: int) -> list[tuple[int, int]]:
+    """Ranges of rows of `left` whose part of `left @ right` costs about `products` multiplications each."""
+    cost = np.add.reduceat(np.append(np.diff(right.indptr)[left.indices], 0), left.indptr[:-1])
+    cost = np.where(np.diff(left.indptr) > 0, cost, 0).astype(np.float64)
+    before = np.cumsum(cost) - cost
+    starts = np.flatnonzero(np.diff(before // products, prepend=-1))
+    return list(zip(starts, [*starts[1:], len(cost)], strict=False))  # no rows: no range
+
+
+def _product(observed: sp.csr_matrix, method: str, settings: config.Similarity) -> tuple[sp.csr_matrix, np.ndarray]:
+    """(Y [users, items], factor of each row [items]): s_ij = factor_i (Y^T Y)_ij, with Y scaled so that row i of
+    Y^T Y has the order of the neighbours of i."""
+    items = observed.shape[1]
+    ones = np.ones(items)
+    if method == "cosine":
+        return _unit_columns(observed), ones
+    if method == "tfidf":
+        return _unit_columns(_weighted(observed, method, settings)), ones
+    if method == "bm25":
+        return _weighted(observed, method, settings), ones
+    if method == "mean_centred":
+        return _unit_columns(centred(observed)[0]), ones
+    pattern = observed.copy()
+    pattern.data[:] = 1
+    if method == "neighbourhood_average":
+        return pattern, ones
+    if method == "cooccurrence":
+        tracks = np.diff(observed.indptr)
+        listeners = np.maximum(np.bincount(observed.indices, minlength=items), 1).astype(np.float64)
+        by_user = np.maximum(tracks, 1).astype(np.float64) ** (-settings.user_exponent / 2)
+        pattern.data = np.repeat(by_user, tracks) * (listeners**-settings.similar_exponent)[pattern.indices]
+        return pattern, listeners ** (settings.similar_exponent - settings.track_exponent)
+    raise ValueError(f"no similarity called {method!r}")
+
+
+def _weighted(observed: sp.csr_matrix, method: str, settings: config.Similarity) -> sp.csr_matrix:
+    """implicit's tfidf_weight or bm25_weight of R without its empty rows and columns, in R's own shape."""
+    rows, columns = observed.getnnz(axis=1) > 0, observed.getnnz(axis=0) > 0
+    full = rows.all() and columns.all()
+    by_item = (observed if full else observed[rows][:, columns]).T  # implicit weighs [items, users]
+    weighted = tfidf_weight(by_item) if method == "tfidf" else bm25_weight(by_item, settings.bm25_k1, settings.bm25_b)
+    weighted = weighted.T.tocsr()
+    weighted.sort_indices()
+    weighted.data[np.repeat(np.diff(weighted.indptr) == columns.sum() - 1, np.diff(weighted.indptr))] = 0
+    result = sp.csr_matrix((weighted.data, observed.indices.copy(), observed.indptr.copy()), shape=observed.shape)
+    result.eliminate_zeros()
+    return result
+
+
+def _unit_columns(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """`matrix` [users, items] in float64 with each column that has an entry at length 1."""
+    norms = np.sqrt(np.bincount(matrix.indices, matrix.data**2, minlength=matrix.shape[1]))
+    unit = matrix.copy()
+    unit.data = matrix.data / norms[matrix.indices]
+    return unit
+
+
+def _smallest(method: str) -> float:
+    """The score in `_product` up to which a pair is not similar: products of one sign are exact zeros or none."""
+    return NOISE if method == "mean_centred" else 0.0
+
+
+def _publish(others: np.ndarray, scores: np.ndarray, found: Neighbours) -> None:
+    """Write neighbours in their order [items, <= k] into `found`, scores descending and ties by smaller index."""
+    scores = np.minimum.accumulate(scores, axis=1)
+    others = np.where(scores > 0, others, np.iinfo(np.int32).max).astype(np.int32)
+    swapped = (scores[:, 1:] == scores[:, :-1]) & (others[:, 1:] < others[:, :-1])
+    rows = np.flatnonzero(swapped.any(axis=1))
+    order = np.lexsort((others[rows], -scores[rows]), axis=1)
+    others[rows] = np.take_along_axis(others[rows], order, axis=1)
+    width = others.shape[1]
+    found.indices[:, :width] = np.where(scores > 0, others, NO_NEIGHBOUR)
+    found.scores[:, :width] = np.where(scores > 0, scores, 0)

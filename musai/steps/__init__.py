@@ -1,0 +1,88 @@
+"""One file per job: read tables, one call into the packages, write tables. `Night` is what each is handed."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from musai.config import Config
+from musai.warehouse import MANIFEST, Run, Warehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclasses.dataclass
+class Night:
+    """One run as a job sees it: the session, the configuration, the run's tables, and what is to be said of it."""
+
+    session: SparkSession
+    config: Config
+    warehouse: Warehouse
+    run: Run
+    now: dt.datetime
+    progress: Callable[[str], None] = lambda text: None
+    rows_read: int = 0
+    rows_written: int = 0
+    rejected: int = 0
+    notes: list[str] = dataclasses.field(default_factory=list)
+    log_row: Callable[[str], None] = lambda status: None
+    log_sealed: bool = False
+
+    def read(self, table: str) -> DataFrame:
+        self.rows_read += self.run.rows(table) or 0
+        return self.run.read(self.session, table)
+
+    def has(self, table: str) -> bool:
+        return self.run.has(table)
+
+    def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        self.progress(f"writing {table}")
+        manifest = self.run.write(frame, table, job, extra)
+        self.rows_written += manifest["rows"]
+        return manifest
+
+    def note(self, text: str) -> None:
+        """A line for the job's log row and the summary."""
+        self.notes.append(text)
+
+    def seal_log(self, job: str) -> None:
+        """Write this job's log row as done and the manifest of `job_log`: the run's folder changes no more."""
+        self.log_row("done")
+        self.log_sealed = True
+        self.run.seal_existing(self.session, "job_log", job)
+
+    def last_metrics(self) -> dict[str, str] | None:
+        """run_id, run_date and config_digest of the newest earlier published run that was evaluated."""
+        for date in reversed(self.warehouse.dates()):
+            pointer = self.warehouse.pointer(date)
+            if date >= self.run.record.date or pointer is None:
+                continue
+            path = f"recommendation_metrics/run_id={pointer['run_id']}"
+            content = self.run.storage.read(f"{path}/{MANIFEST}")
+            if content:
+                digest = json.loads(content)["config_digest"]
+                return {"run_id": pointer["run_id"], "run_date": str(date), "config_digest": digest, "path": path}
+        return None
+
+    @property
+    def until(self) -> dt.datetime:
+        """The end of the run date in `ingest.time_zone`: the first instant that the run does not cover."""
+        day_after = self.run.record.date + dt.timedelta(days=1)
+        return dt.datetime.combine(day_after, dt.time(), self.config.ingest.zone)
+
+    def nested(self, scope: str, config: Config | None = None) -> Night:
+        """The same night over tables of its own folder `scope`."""
+        return dataclasses.replace(
+            self, run=self.run.nested(scope, shared=("tracks",)), config=config or self.config, rows_read=0, rows_written=0, notes=[]
+        )
+
+
+def step(job: str) -> Callable[[Night], None]:
+    """The `run` of a job's own module."""
+    run: Callable[[Night], None] = importlib.import_module(f"musai.steps.{job}").run
+    return run

@@ -1,0 +1,78 @@
+"""`audit_run`: every check that a run must pass before it is published -> audit_results."""
+
+from __future__ import annotations
+
+import math
+
+from musai import columns
+from musai.evaluation import spark as checks
+from musai.evaluation.audit import Finding, quality_finding, share_finding
+from musai.steps import Night
+from musai.tables import TABLES
+
+JOB = "audit_run"
+
+
+def run(night: Night) -> None:
+    findings = [*_tables(night), *_lists(night), *_against_parent(night)]
+    rows = [(finding.check, finding.passed, finding.message) for finding in findings]
+    frame = night.session.createDataFrame(rows, "check string, passed boolean, message string")
+    night.write(frame.coalesce(1), "audit_results", JOB)
+    failed = [finding for finding in findings if not finding.passed]
+    night.note(f"{len(findings)} checks, {len(failed)} refused" + "".join(f"; {f.check}: {f.message}" for f in failed))
+
+
+def _tables(night: Night) -> list[Finding]:
+    """Rows as the manifest says, keys unique and without nulls."""
+    findings = []
+    for table in TABLES.values():
+        if table.kind != "nightly" or not night.has(table.name):
+            if table.kind == "nightly" and not table.optional:
+                findings.append(Finding(f"{table.name}: written", False, "it is missing"))
+            continue
+        faults = checks.key_faults(night.read(table.name), table.key, night.run.rows(table.name) or 0)
+        findings.append(Finding(f"{table.name}: rows and key", not faults, "; ".join(faults) or "as declared"))
+    return findings
+
+
+def _lists(night: Night) -> list[Finding]:
+    recommendations = night.read("recommendations")
+    heard = checks.heard_in_lists(recommendations, night.read("interactions"))
+    due = checks.full_lists(night.read("users"), recommendations, night.config.recommend.top_n, _offered(night))
+    users = night.run.rows("users") or 0
+    return [
+        Finding("recommendations: nothing heard", heard == 0, f"{heard} rows name a track that the listener has"),
+        share_finding("recommendations: listeners with a full list", due, users, night.config.audit.min_users_covered),
+    ]
+
+
+def _offered(night: Night) -> int:
+    """Tracks that may stand in a list, whoever the listener is; blocked ones are counted out by the lists."""
+    return night.run.rows("items") or 0
+
+
+def _against_parent(night: Night) -> list[Finding]:
+    parent = night.warehouse.parent(night.run.record.date)
+    if parent is None:
+        return []
+    settings, tables = night.config.audit, parent["tables"]
+    uri = night.warehouse.storage.uri
+    findings = []
+    if "users" in tables:
+        before = night.session.read.parquet(uri(tables["users"]["path"])).count()
+        now, least = night.run.rows("users") or 0, math.ceil(before * (1 - settings.max_users_drop))
+        findings.append(Finding("users: against the parent run", now >= least, f"{now}, {before} before"))
+    if "recommendations" in tables:
+        earlier = night.session.read.parquet(uri(tables["recommendations"]["path"]))
+        overlap = checks.mean_overlap(night.read("recommendations"), earlier, columns.FOR_YOU)
+        text = f"{overlap:.3f} of a list was in the parent's" if overlap is not None else "no listener in common"
+        passed = overlap is None or overlap >= settings.min_list_overlap
+        findings.append(Finding("recommendations: overlap with the parent run", passed, text))
+    last = night.last_metrics()
+    if night.has("recommendation_metrics") and last:
+        k = max(night.config.evaluation.ks)
+        metrics = night.run.read(night.session, "recommendation_metrics")
+        earlier = night.session.read.parquet(uri(last["path"]))
+        now, before = (checks.figures(frame, settings.quality_metric, k) for frame in (metrics, earlier))
+        findings.append(quality_finding(now, before, settings.max_quality_drop))
+    return findings

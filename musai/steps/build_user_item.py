@@ -1,0 +1,22 @@
+"""`build_user_item`: interactions -> users, items, user_item."""
+
+from musai.matrix import spark as matrix
+from musai.steps import Night
+
+JOB = "build_user_item"
+
+
+def run(night: Night) -> None:
+    interactions = night.read("interactions")
+    for table, id_column, index in (("users", "user_id", "user_index"), ("items", "track_id", "item_index")):
+        frame = matrix.indexed(interactions, id_column, index)
+        night.write(frame, table, JOB)
+    users, items = night.run.read(night.session, "users"), night.run.read(night.session, "items")
+    every, weighted, unweighted = matrix.pairs(interactions, users, items, night.config.matrix, night.until)
+    every = every.persist()
+    kept = night.write(weighted(every), "user_item", JOB)["rows"]
+    others = night.write(unweighted(every), "unweighted", JOB)["rows"]
+    every.unpersist()
+    night.note(
+        f"{night.run.rows('users')} listeners x {night.run.rows('items')} tracks, {kept} pairs with weight, {others} without"
+    )

@@ -1,0 +1,61 @@
+"""`recommend_tracks`: neighbours and factors -> recommendations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musai import columns
+from musai.inputs.files import read_ids
+from musai.ranking import blocks, models
+from musai.ranking import spark as ranking
+from musai.session import cores
+from musai.steps import Night
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+JOB = "recommend_tracks"
+
+
+def run(night: Night) -> None:
+    frame, sources = lists_of(night, night.read("users").select("user_index", "user_id"))
+    written = night.write(frame, "recommendations", JOB)
+    models.dropped(sources)
+    night.note(f"{written['rows']} rows for {night.run.rows('users')} listeners")
+
+
+def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]:
+    """The lists of some users (user_index, user_id) by the run's models, and the arrays behind them."""
+    settings = night.config.recommend
+    blend = {name: weight for name, weight in settings.blend.items() if weight}
+    has_tracks = night.has("tracks")
+    names = tuple(name for name in settings.lists if has_tracks or name != columns.DISCOVER)
+    for left_out in sorted(set(settings.lists) - set(names)):
+        night.note(f"{left_out} was left out: it needs the catalogue's artists (inputs.tracks)")
+    used = ["items", "track_neighbours", "als_factors", *(["tracks"] if has_tracks else [])]
+    sources = models.Sources(
+        items=night.run.uri("items"),
+        neighbours=night.run.uri("track_neighbours"),
+        factors=night.run.uri("als_factors") if "als" in blend else None,
+        tracks=night.run.uri("tracks") if has_tracks else None,
+        blocked=tuple(read_ids(night.config.inputs.blocked_tracks)),
+        exclude_explicit=settings.explicit == "exclude",
+        methods=tuple(name for name in blend if name != "als"),
+        digest=" ".join((night.run.manifest(table) or {}).get("digest", "-") for table in used),
+    )
+    factors = night.read("als_factors").where("side = 'user'") if "als" in blend else None
+    tracks = (night.run.rows("items") or 0) + (night.run.rows("tracks") or 0 if has_tracks else 0)
+    size = blocks.block_size(tracks, len(blend), settings.block_memory_mb)
+    count = night.run.rows("users") or 0
+    frame = ranking.recommend(
+        users,
+        night.read("user_item"),
+        night.read("unweighted"),
+        factors,
+        sources,
+        blocks.Lists(settings.top_n, names, blend, settings.max_tracks_per_artist or 0),
+        size,
+        max(count - 1, 0),
+        ranking.partitions_for(count, size, cores(night.session)),
+    )
+    return frame, sources

@@ -1,0 +1,359 @@
+"""Every table once: schema, key, kind, writer and readers. The order of the jobs follows from it.
+
+Types are Spark's own, as text, so that a DAG file can import this module without Spark. Times are UTC microseconds.
+Kinds: `nightly` tables in a pointer come from one run; `weekly` ones keep their last published run; `history` ones
+grow by one run's rows a run; `internal` ones live in the run's own folder and are no part of the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from musai.errors import InputError
+
+Kind = Literal["nightly", "weekly", "history", "internal"]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """`optional`: a night may do without it (no catalogue, say); readers then go on without."""
+
+    name: str
+    kind: Kind
+    key: tuple[str, ...]
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    columns: tuple[Column, ...]
+    comment: str
+    optional: bool = False
+
+    @property
+    def writer(self) -> str:
+        """The one writer; the first of `rejected_rows` and `job_log`, to which several jobs write."""
+        return self.writers[0]
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """Lines of `name type | comment`."""
+    columns = []
+    for line in text.strip().splitlines():
+        declaration, comment = line.split(" | ", 1)
+        name, type_ = declaration.split(maxsplit=1)
+        columns.append(Column(name, type_.strip(), comment.strip()))
+    return tuple(columns)
+
+
+_DECLARED = (
+    Table(
+        "interactions",
+        "nightly",
+        ("user_id", "track_id"),
+        ("ingest_interactions",),
+        ("build_user_item", "evaluate_recommendations", "audit_run"),
+        _columns("""
+            user_id string | the listener, in the user's own text
+            track_id string | the track, after aliases
+            plays double | sum of plays x event weight; may be <= 0
+            events bigint | rows of the log that were added up
+            last_event_at timestamp | the last event with a timestamp; null without any
+        """),
+        "Who listened to what, over the whole window.",
+    ),
+    Table(
+        "tracks",
+        "nightly",
+        ("track_id",),
+        ("ingest_tracks",),
+        ("recommend_tracks", "evaluate_recommendations", "audit_run"),
+        _columns("""
+            track_id string | the track
+            title string | title
+            artist string | artist or composer
+            album string | album or collection
+            genre string | genre
+            release_date date | day of release; the first of the month or year where only that is known
+            language string | language of the words
+            lyrics string | words of the song
+            tags array<string> | tags
+            audio_path string | sound file
+            midi_path string | MIDI file
+            licence string | licence
+            explicit boolean | true: left out where recommend.explicit is exclude
+        """),
+        "The catalogue, checked.",
+        optional=True,
+    ),
+    Table(
+        "rejected_rows",
+        "nightly",
+        (),
+        ("ingest_interactions", "ingest_tracks"),
+        ("audit_run",),
+        _columns("""
+            source string | the input: interactions, tracks, aliases
+            place string | file:line, file:row N (Parquet) or the file
+            reason string | why it could not be used
+            raw string | the row, cut at 1,000 characters, undecodable bytes as \\xNN
+        """),
+        "Rows and files that could not be used.",
+    ),
+    Table(
+        "users",
+        "nightly",
+        ("user_index",),
+        ("build_user_item",),
+        ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run"),
+        _columns("""
+            user_index int | 0.. in the order of user_id
+            user_id string | the listener
+            interactions bigint | distinct tracks
+            plays double | sum of plays
+        """),
+        "Everyone in interactions.",
+    ),
+    Table(
+        "items",
+        "nightly",
+        ("item_index",),
+        ("build_user_item",),
+        ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run"),
+        _columns("""
+            item_index int | 0.. in the order of track_id
+            track_id string | the track
+            interactions bigint | distinct listeners
+            plays double | sum of plays
+        """),
+        "Every track in interactions.",
+    ),
+    Table(
+        "user_item",
+        "nightly",
+        ("user_index", "item_index"),
+        ("build_user_item",),
+        ("compute_similarities", "train_als", "recommend_tracks", "audit_run"),
+        _columns("""
+            user_index int | row of the matrix
+            item_index int | column of the matrix
+            weight float | > 0, after weighting and activity filters
+        """),
+        "The user-item matrix.",
+    ),
+    Table(
+        "unweighted",
+        "internal",
+        ("user_index", "item_index"),
+        ("build_user_item",),
+        ("recommend_tracks",),
+        _columns("""
+            user_index int | row
+            item_index int | column
+        """),
+        "Pairs that were heard and are not in user_item: no weight above 0, or filtered.",
+    ),
+    Table(
+        "similar_tracks",
+        "nightly",
+        ("track_id", "method", "rank"),
+        ("compute_similarities",),
+        ("audit_run",),
+        _columns("""
+            track_id string | the track
+            method string | cosine, tfidf, bm25, cooccurrence, mean_centred, neighbourhood_average
+            rank int | 1 = most similar
+            similar_track_id string | the neighbour, never the track itself
+            score float | similarity by the method
+        """),
+        "Item-based neighbours.",
+    ),
+    Table(
+        "similar_users",
+        "nightly",
+        ("user_id", "method", "rank"),
+        ("compute_similarities",),
+        ("audit_run",),
+        _columns("""
+            user_id string | the listener
+            method string | as in similar_tracks
+            rank int | 1 = most similar
+            similar_user_id string | the neighbour, never the listener himself
+            score float | similarity by the method
+        """),
+        "User-based neighbours.",
+    ),
+    Table(
+        "track_neighbours",
+        "internal",
+        ("method", "item_index", "rank"),
+        ("compute_similarities",),
+        ("recommend_tracks",),
+        _columns("""
+            method string | as in similar_tracks
+            item_index int | the track
+            rank int | 1 = most similar
+            similar_index int | the neighbour
+            score float | similarity
+        """),
+        "similar_tracks by index.",
+    ),
+    Table(
+        "als_factors",
+        "internal",
+        ("side", "row_index"),
+        ("train_als",),
+        ("recommend_tracks",),
+        _columns("""
+            side string | user or track
+            row_index int | user_index or item_index
+            factors array<float> | the row's vector
+        """),
+        "user_factors and track_factors by index.",
+    ),
+    Table(
+        "user_factors",
+        "nightly",
+        ("user_id",),
+        ("train_als",),
+        ("audit_run",),
+        _columns("""
+            user_id string | the listener
+            factors array<float> | factorization.factors numbers; zeros without weights in the matrix
+        """),
+        "ALS factors of the listeners.",
+    ),
+    Table(
+        "track_factors",
+        "nightly",
+        ("track_id",),
+        ("train_als",),
+        ("audit_run", "evaluate_recommendations"),
+        _columns("""
+            track_id string | the track
+            factors array<float> | factorization.factors numbers; zeros without weights in the matrix
+        """),
+        "ALS factors of the tracks.",
+    ),
+    Table(
+        "recommendations",
+        "nightly",
+        ("user_id", "list", "rank"),
+        ("recommend_tracks",),
+        ("evaluate_recommendations", "audit_run"),
+        _columns("""
+            user_id string | the listener
+            list string | for_you, discover
+            rank int | 1 = first
+            track_id string | the track
+            score float | of the blend; comparable within a list only
+            source string | the part with the largest share: als, a similarity method, popularity, catalogue
+            because_track_id string | the heard track that speaks most for it; null where no neighbour does
+        """),
+        "Top-N lists.",
+    ),
+    Table(
+        "recommendation_metrics",
+        "history",
+        ("metric", "k", "list", "listeners"),
+        ("evaluate_recommendations",),
+        ("audit_run",),
+        _columns("""
+            metric string | recall, ndcg, map, coverage, novelty, popularity_share, diversity
+            k int | cut of the list
+            list string | the list that was measured
+            listeners string | all, light, medium, heavy
+            value double | the figure on held-out tracks
+            low double | lower end of the interval
+            high double | upper end of the interval
+            baseline double | the same figure for the popularity list
+            users bigint | listeners measured
+        """),
+        "Quality by night.",
+    ),
+    Table(
+        "audit_results",
+        "internal",
+        ("check",),
+        ("audit_run",),
+        ("publish",),
+        _columns("""
+            check string | what was checked
+            passed boolean | whether it holds
+            message string | what was found, with its bound
+        """),
+        "What the audit found.",
+    ),
+    Table(
+        "job_log",
+        "history",
+        ("job", "attempt"),
+        (),
+        (),
+        _columns("""
+            job string | the job
+            attempt int | 1 = first
+            started_at timestamp | UTC
+            seconds double | wall time
+            rows_read bigint | rows of the tables and inputs it read
+            rows_written bigint | rows of the tables it wrote
+            rejected bigint | rows it rejected
+            status string | done, failed, refused
+            message string | what it has to say
+        """),
+        "What every job did, night by night; written by all of them.",
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _DECLARED}
+
+
+def reads(job: str) -> list[Table]:
+    return [table for table in _DECLARED if job in table.readers]
+
+
+def writes(job: str) -> list[Table]:
+    return [table for table in _DECLARED if job in table.writers]
+
+
+def order(wanted: Iterable[str] | None = None) -> list[str]:
+    """The jobs so that each comes after the writers of all it reads; ties in the order of declaration."""
+    after = dependencies()
+    done: list[str] = []
+    while len(done) < len(after):
+        ready = [job for job, needs in after.items() if job not in done and needs <= set(done)]
+        if not ready:
+            raise ValueError(f"the tables form a circle among {sorted(set(after) - set(done))}")
+        done.append(ready[0])
+    if wanted is None:
+        return done
+    unknown = sorted(set(wanted) - set(done))
+    if unknown:
+        raise InputError(f"no job {', '.join(unknown)}; the jobs are {', '.join(done)}")
+    return [job for job in done if job in set(wanted)]
+
+
+def dependencies() -> dict[str, set[str]]:
+    """Job -> the jobs whose tables it reads. `publish` is last: it names every table."""
+    jobs = dict.fromkeys(job for table in _DECLARED for job in (*table.writers, *table.readers))
+    return {job: {writer for table in reads(job) for writer in table.writers} - {job} for job in jobs}
+
+
+def downstream(job: str) -> set[str]:
+    """`job` and every job that depends on it, directly or not."""
+    after, found = dependencies(), {job}
+    while True:
+        more = {other for other, needs in after.items() if needs & found} - found
+        if not more:
+            return found
+        found |= more
