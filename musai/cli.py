@@ -101,7 +101,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _config(options: argparse.Namespace) -> Config:
     config = configuration.load(options.config, options.settings)
-    logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    level = logging.WARNING if sys.stderr.isatty() and config.log.level == "info" else config.log.level.upper()
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("py4j").setLevel(logging.WARNING)
     return config
 

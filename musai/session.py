@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from musai.config import Config
-from musai.preflight import find_java
+from musai.errors import InputError
+from musai.preflight import PreflightError, find_java
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.resource import ResourceProfile
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def build(config: Config, name: str = "musai") -> SparkSession:
@@ -21,9 +26,13 @@ def build(config: Config, name: str = "musai") -> SparkSession:
     a new session can take (master, memory) is left to `spark-submit` where that started it.
     Raises InputError where Java is missing or too old.
     """
-    find_java()
+    try:
+        find_java()
+    except PreflightError as fault:
+        raise InputError(str(fault)) from None
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1") if config.spark.master.startswith("local") else None
+    if config.spark.master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName(name)
@@ -71,3 +80,89 @@ def _of_a_new_session() -> dict[str, str]:
 def cores(session: SparkSession) -> int:
     """Processor cores that run tasks side by side, over all executors."""
     return int(session.sparkContext.defaultParallelism)
+
+
+def is_local(session: SparkSession) -> bool:
+    """Whether the tasks run in the driver's own process tree, on this machine."""
+    master = session.sparkContext.master
+    return master.startswith("local") and not master.startswith("local-cluster")
+
+
+def one_task(
+    session: SparkSession, work: Callable[[int], Iterator[pa.RecordBatch]], schema: str, gpu: bool = False
+) -> DataFrame:
+    """Run `work(threads)` in the Python process of one task that has an executor to itself; its batches as DataFrame.
+
+    On a cluster the task asks for all cores of an executor (and its GPU where `gpu` and the cluster hands them out);
+    in local mode, where Spark refuses such a profile, it is a single partition with nothing beside it. The result is
+    kept on the executor's disk, so that it is computed once however often it is used.
+
+    A MusaiError of `work` comes back as that error with its own text, not as a failed task: trying it again would
+    not help. Anything else fails the task, which Spark tries again.
+    """
+    from pyspark import StorageLevel
+
+    from pyspark.sql.pandas.types import to_arrow_schema
+    from pyspark.sql.types import StructType
+
+    from musai import errors
+
+    fields = to_arrow_schema(StructType.fromDDL(schema))
+    profile = _executor_profile(session, gpu)
+    local_threads = cores(session) if profile is None else None
+
+    def task(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        for _ in rows:  # the one row that made the task
+            pass
+        context = TaskContext.get()
+        if context and "gpu" in context.resources():  # Spark says which card is the task's, and leaves it at that
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(context.resources()["gpu"].addresses)
+        try:
+            for batch in work(local_threads or (context.cpus() if context else 1)):
+                nothing = pa.nulls(batch.num_rows, pa.string())
+                yield batch.append_column("error_kind", nothing).append_column("error", nothing)
+        except errors.MusaiError as error:
+            nothings = {field.name: pa.nulls(1, field.type) for field in fields}
+            told = {"error_kind": pa.array([type(error).__name__]), "error": pa.array([str(error)])}
+            yield pa.record_batch({**nothings, **told})
+
+    framed = f"{schema}, error_kind string, error string"
+    result = session.range(1, numPartitions=1).mapInArrow(task, framed, profile=profile)
+    result = result.localCheckpoint(True, StorageLevel.DISK_ONLY)
+    failed = result.where("error_kind is not null").first()
+    if failed:
+        kind = getattr(errors, failed["error_kind"])
+        raise kind(failed["error"].split("\n") if issubclass(kind, errors.InputError) else failed["error"])
+    return result.drop("error_kind", "error")
+
+
+def _executor_profile(session: SparkSession, gpu: bool) -> ResourceProfile | None:
+    """A task as large as an executor, on the executors that are there; None in local mode.
+
+    Only the task's side is asked for: Spark then places it on an executor of the session's own (asking for executor
+    resources too would start new ones, and needs dynamic allocation).
+    """
+    from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+    context = session.sparkContext
+    if is_local(session):
+        return None
+    requests = TaskResourceRequests().cpus(_executor_cores(session))
+    if gpu and int(context.getConf().get("spark.executor.resource.gpu.amount", "0") or 0):
+        requests = requests.resource("gpu", 1)
+    return ResourceProfileBuilder().require(requests).build
+
+
+def _executor_cores(session: SparkSession) -> int:
+    """Cores of the smallest executor; a standalone cluster gives one all cores of its worker unless told otherwise."""
+    context = session.sparkContext
+    told = context.getConf().get("spark.executor.cores", None)
+    if told:
+        return int(told)
+    assert context._jsc is not None
+    summaries = context._jsc.sc().statusStore().executorList(True)
+    found = [summaries.apply(number) for number in range(summaries.size())]
+    sizes = [int(summary.totalCores()) for summary in found if summary.id() != "driver"]
+    return min((size for size in sizes if size > 0), default=1)

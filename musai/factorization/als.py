@@ -94,7 +94,7 @@ def check_limits(users: int, items: int, entries: int, factors: int, device: dev
 def _confidence(matrix: csr_matrix, alpha: float) -> csr_matrix:
     """c = 1 + alpha w on the pattern of `matrix`, whose index arrays it shares."""
     low, high = float(matrix.data.min()), float(matrix.data.max())  # NaN comes through
-    if not (low > 0 and 1 + alpha * high <= np.finfo(np.float32).max):
+    if not (low > 0 and 1 + alpha * high <= float(np.finfo(np.float32).max)):
         raise InputError(f"user_item: weights must be finite and > 0, and alpha x weight too; they run {low} to {high}")
     data = matrix.data.astype(np.float32)
     data *= np.float32(alpha)

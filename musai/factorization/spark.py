@@ -12,38 +12,34 @@ solves: exact where all users have one degree and all tracks one degree; elsewhe
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark import StorageLevel, TaskContext
+from pyspark import StorageLevel
 from pyspark.ml.recommendation import ALS
-from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from musai import errors
 from musai.columns import FACTORS, ITEM_INDEX, USER_INDEX, WEIGHT
 from musai.config import Factorization
 from musai.errors import InputError, MusaiError
 from musai.factorization import als, devices
-from musai.interactions.matrix import read_matrix
-from musai.session import cores
+from musai.matrix.reading import read_matrix
+from musai.session import one_task
 
 SIDE, ROW_INDEX = "side", "row_index"
 USER, TRACK = "user", "track"
-ERROR = "error"
-TASK_SCHEMA = f"{SIDE} string, {ROW_INDEX} int, {FACTORS} array<float>, {ERROR} string"
-ARROW_SCHEMA = pa.schema(
-    [(SIDE, pa.string()), (ROW_INDEX, pa.int32()), (FACTORS, pa.list_(pa.float32())), (ERROR, pa.string())]
-)
+SCHEMA = f"{SIDE} string, {ROW_INDEX} int, {FACTORS} array<float>"
+ARROW_SCHEMA = pa.schema([(SIDE, pa.string()), (ROW_INDEX, pa.int32()), (FACTORS, pa.list_(pa.float32()))])
 BATCH_NUMBERS = 1 << 20  # of factors in one Arrow batch: 4 MB
+MLLIB_CHECKPOINT_SWEEPS = 5
 PROGRESS_S = 10.0  # between two lines of a long training
-MLLIB_BLOCKS = 10  # MLlib's default; fixed by the data, never by the cores, because results depend on it
-MLLIB_BLOCK_ENTRIES = 20_000_000
+MLLIB_BLOCK_ENTRIES = (100_000, 20_000_000)  # of a block: at least while there are fewer than 10 blocks, and at most
 
 
 def train_in_one_task(
@@ -51,51 +47,22 @@ def train_in_one_task(
 ) -> DataFrame:
     """Read the matrix under `path` (see `read_matrix`) and train on it, both in the Python process of one task.
 
-    The task has all cores of an executor, and a GPU where `settings.device` allows one and the cluster hands them out
-    (`spark.executor.resource.gpu.amount`); in local mode it has the machine's. Neither the driver nor the JVM ever
-    holds the matrix. The result is kept on the executor's disk and read from there however often it is used; nothing
-    else is written, so a task that is tried again does no harm. (Should that executor be lost before the result is
-    written, Spark fails on the missing block; it does not train twice unseen.)
-
-    Raises what `read_matrix` and `als.train` raise, with their own text: such an error comes back as a row instead of
-    a failure, since to try it again would not help. Anything else fails the task, which Spark tries again.
+    The task has all cores of an executor (`session.one_task`), and a GPU where `settings.device` allows one and the
+    cluster hands them out; in local mode it has the machine's. Neither the driver nor the JVM ever holds the matrix.
+    The result is kept on the executor's disk and nothing else is written, so a task that is tried again does no harm.
+    (Should that executor be lost before the result is used, Spark fails on the missing block; it does not train again
+    unseen.) Raises what `read_matrix` and `als.train` raise, with their own text.
     """
-    profile = _executor_profile(session, settings)
-    if profile is None:  # the task runs on this machine, so what is wrong with its GPU can be said at once
+    if _is_local(session):  # the task runs on this machine, so what is wrong with its GPU can be said at once
         settings = settings.model_copy(update={"device": devices.choose(settings.device)})
     als.check_limits(n_users, n_items, 0, settings.factors, "gpu" if settings.device == "gpu" else "cpu")
-    task = _task(path, n_users, n_items, settings, seed, cores(session) if profile is None else None)
-    one_row = session.range(1, numPartitions=1)
-    trained = one_row.mapInArrow(task, TASK_SCHEMA, profile=profile).localCheckpoint(True, StorageLevel.DISK_ONLY)
-    first = trained.first()
-    if first and first[ERROR] is not None:
-        kind = getattr(errors, first[SIDE])
-        raise kind(first[ERROR].split("\n") if issubclass(kind, InputError) else first[ERROR])
-    return trained.select(SIDE, ROW_INDEX, FACTORS)
 
-
-def _task(
-    path: str, n_users: int, n_items: int, settings: Factorization, seed: int, threads: int | None
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What the task runs; `threads` None means as many as Spark gave it cores."""
-
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for _ in batches:  # the one row that made the task
-            pass
-        context = TaskContext.get()
-        own_cores = threads or (context.cpus() if context else 1)
-        if context and "gpu" in context.resources():  # Spark says which card is the task's, and leaves it at that
-            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(context.resources()["gpu"].addresses)
-        try:
-            matrix = read_matrix(path, n_users, n_items)
-            factors = als.train(matrix, settings, seed, own_cores, _say)
-        except MusaiError as error:
-            yield pa.RecordBatch.from_pylist([{SIDE: type(error).__name__, ERROR: str(error)}], ARROW_SCHEMA)
-            return
+    def work(threads: int) -> Iterator[pa.RecordBatch]:
+        factors = als.train(read_matrix(path, n_users, n_items), settings, seed, threads, _say)
         yield from _batches(USER, factors.users)
         yield from _batches(TRACK, factors.tracks)
 
-    return run
+    return one_task(session, work, SCHEMA, gpu=settings.device != "cpu")
 
 
 def _say(done: int, total: int, seconds: float) -> None:
@@ -105,7 +72,7 @@ def _say(done: int, total: int, seconds: float) -> None:
 
 
 def _batches(side: str, factors: np.ndarray) -> Iterator[pa.RecordBatch]:
-    """`factors` float32 [rows, f] as Arrow batches of TASK_SCHEMA."""
+    """`factors` float32 [rows, f] as Arrow batches of SCHEMA."""
     width = factors.shape[1]
     step = max(1, BATCH_NUMBERS // width)
     for start in range(0, len(factors), step):
@@ -116,46 +83,26 @@ def _batches(side: str, factors: np.ndarray) -> Iterator[pa.RecordBatch]:
             pa.array([side]).take(pa.array(np.zeros(rows, np.int32))),
             pa.array(np.arange(start, start + rows, dtype=np.int32)),
             pa.ListArray.from_arrays(offsets, pa.array(part.reshape(-1))),
-            pa.nulls(rows, pa.string()),
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=ARROW_SCHEMA)
 
 
-def _executor_profile(session: SparkSession, settings: Factorization) -> ResourceProfile | None:
-    """A task as large as an executor, on the executors that are there; None in local mode, where Spark refuses one.
-
-    Only the task's side is asked for: Spark then places it on an executor of the session's own (asking for executor
-    resources too would start new ones, and needs dynamic allocation).
-    """
-    context = session.sparkContext
-    master = context.master or ""
-    if master.startswith("local") and not master.startswith("local-cluster"):
-        return None
-    requests = TaskResourceRequests().cpus(_executor_cores(session))
-    gpus = int(context.getConf().get("spark.executor.resource.gpu.amount", "0") or 0)
-    if gpus and settings.device != "cpu":
-        requests = requests.resource("gpu", 1)
-    return ResourceProfileBuilder().require(requests).build
+def _is_local(session: SparkSession) -> bool:
+    master = session.sparkContext.master or ""
+    return master.startswith("local") and not master.startswith("local-cluster")
 
 
-def _executor_cores(session: SparkSession) -> int:
-    """Cores of the smallest executor; a standalone cluster gives one all cores of its worker unless told otherwise."""
-    context = session.sparkContext
-    told = context.getConf().get("spark.executor.cores", None)
-    if told:
-        return int(told)
-    assert context._jsc is not None
-    summaries = context._jsc.sc().statusStore().executorList(True)
-    found = [summaries.apply(number) for number in range(summaries.size())]
-    sizes = [int(summary.totalCores()) for summary in found if summary.id() != "driver"]
-    return min((size for size in sizes if size > 0), default=1)
-
-
-def train_mllib(user_item: DataFrame, n_users: int, n_items: int, settings: Factorization, seed: int) -> DataFrame:
+def train_mllib(
+    user_item: DataFrame, n_users: int, n_items: int, settings: Factorization, seed: int, checkpoints: str | None = None
+) -> DataFrame:
     """Train with MLlib on (user_index int, item_index int, weight float > 0), each pair once.
 
+    `checkpoints` is a folder or URI that every executor reaches, for what has to be written between sweeps (a plan of
+    20 of them overflows the JVM's stack); it is left as it was. None serves in local mode; on a cluster it means that
+    of the session (`spark.checkpoint.dir`), and without one few sweeps only.
+
     The seed gives the same factors up to the order of floating-point sums, whatever the cores and partitions of
-    `user_item` (scores within 1e-4). `settings.device` is not looked at.
+    `user_item` (scores within 1e-4). The result is kept on the executors' disks. `settings.device` is not looked at.
     Raises InputError for a weight that is null or not a positive number; MusaiError where the factors end in NaN.
     """
     weight = F.col(WEIGHT)
@@ -169,32 +116,62 @@ def train_mllib(user_item: DataFrame, n_users: int, n_items: int, settings: Fact
     if found["faults"]:
         raise InputError(f"user_item: weights must be finite and > 0; {found['faults']:,} are not")
     users = tracks = user_item.sparkSession.createDataFrame([], "id int, features array<float>")
-    if found["entries"]:
-        blocks = max(MLLIB_BLOCKS, math.ceil(found["entries"] / MLLIB_BLOCK_ENTRIES))
-        model = ALS(
-            rank=settings.factors,
-            maxIter=settings.iterations,
-            regParam=mllib_regularization(settings.regularization, found["entries"], found["users"], found["items"]),
-            alpha=settings.alpha,
-            implicitPrefs=True,
-            userCol=USER_INDEX,
-            itemCol=ITEM_INDEX,
-            ratingCol=WEIGHT,
-            seed=seed,
-            numUserBlocks=blocks,
-            numItemBlocks=blocks,
-        ).fit(user_item)
-        users, tracks = model.userFactors, model.itemFactors
-    broken = users.unionAll(tracks).where(F.exists("features", lambda x: F.isnan(x) | (F.abs(x) == float("inf"))))
-    if broken.first():
+    with _checkpoints(user_item.sparkSession, checkpoints):
+        if found["entries"]:
+            regularization = mllib_regularization(
+                settings.regularization, found["entries"], found["users"], found["items"]
+            )
+            model = ALS(
+                rank=settings.factors,
+                maxIter=settings.iterations,
+                regParam=regularization,
+                alpha=settings.alpha,
+                implicitPrefs=True,
+                userCol=USER_INDEX,
+                itemCol=ITEM_INDEX,
+                ratingCol=WEIGHT,
+                seed=seed,
+                numUserBlocks=mllib_blocks(found["entries"]),
+                numItemBlocks=mllib_blocks(found["entries"]),
+                checkpointInterval=MLLIB_CHECKPOINT_SWEEPS,
+            ).fit(user_item)
+            users, tracks = model.userFactors, model.itemFactors
+        every_user = _complete(users, USER, n_users, settings.factors)
+        every_track = _complete(tracks, TRACK, n_items, settings.factors)
+        trained = every_user.unionAll(every_track).localCheckpoint(True, StorageLevel.DISK_ONLY)
+    if trained.where(F.exists(FACTORS, lambda x: F.isnan(x) | (F.abs(x) == float("inf")))).first():
         raise MusaiError(als.DIVERGED)
-    width = settings.factors
-    return _complete(users, USER, n_users, width).unionAll(_complete(tracks, TRACK, n_items, width))
+    return trained
+
+
+@contextlib.contextmanager
+def _checkpoints(session: SparkSession, folder: str | None) -> Iterator[None]:
+    """Let Spark checkpoint under `folder`, in a folder of its own that is removed afterwards."""
+    context = session.sparkContext
+    with tempfile.TemporaryDirectory(prefix="musai-checkpoints-") as here:
+        if folder is None and not _is_local(session):
+            yield
+            return
+        context.setCheckpointDir(folder or here)
+        own = context.getCheckpointDir()
+        try:
+            yield
+        finally:
+            assert context._jvm is not None
+            assert context._jsc is not None
+            path = context._jvm.org.apache.hadoop.fs.Path(own)
+            path.getFileSystem(context._jsc.hadoopConfiguration()).delete(path, True)
 
 
 def mllib_regularization(regularization: float, entries: int, users: int, items: int) -> float:
     """The regParam that comes to `regularization` on average; `users` and `items` are those with a weight."""
     return regularization * math.sqrt(users * items) / entries
+
+
+def mllib_blocks(entries: int) -> int:
+    """In how many blocks MLlib cuts users and tracks: by the data, never by the cores, for results depend on it."""
+    least, most = MLLIB_BLOCK_ENTRIES
+    return max(min(10, math.ceil(entries / least)), math.ceil(entries / most))
 
 
 def _complete(factors: DataFrame, side: str, rows: int, width: int) -> DataFrame:

@@ -1,196 +1,199 @@
-"""The inner loops of ranking, compiled by numba. Each works on one block of users; shapes are [users, items].
+"""The inner loops of ranking, compiled by numba: from the models to the lists of a block of users.
 
-No fast-math: sums run in a fixed order, so that a block gives the same bits wherever it is computed.
+Users are done one after the other, so that a row over the catalogue stays in the processor's cache. Every sum runs in
+an order that the code fixes, so a block gives the same bits wherever it is computed (on one type of processor). A
+part that is not finite says nothing.
 """
 
 from __future__ import annotations
 
-import numba
+import functools
+from typing import NamedTuple
+
 import numpy as np
 
+from musai.ranking.jit import compiled
+from musai.ranking.top import NEVER, fill_list
 
-@numba.njit(cache=True, nogil=True)
-def neighbour_scores(indptr, indices, values, near_indptr, near_indices, near_values, scores, best, because):
-    """scores[u, j] = sum over the user's items i of value_ui x s_ij, and the item that adds most.
+ALS, NEAR = 0, 1  # places of `Lists.source`: the product, the first method; popularity and catalogue follow the last
 
-    indptr, indices, values: the block's rows of the user-item matrix (CSR). near_*: s as CSR, row i = neighbours of
-    i. scores, best float32 [users, items] and because int32 [users, items] are overwritten (0, 0 and -1 where no
-    neighbour speaks).
+
+class Heard(NamedTuple):
+    """What a block's users have, as CSR: indptr int64 [users + 1], indices int32, values float32 >= 0."""
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+
+
+class Near(NamedTuple):
+    """Neighbours of all methods: indptr int64 [methods, known + 1] into indices int32 and scores float32; weights
+    float32 [methods], 0 = not asked for; binary bool [methods]: a heard track counts 1 whatever its value."""
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray
+    binary: np.ndarray
+
+
+class Tracks(NamedTuple):
+    """place int32 [known]: 0 = most popular; popularity float32 [known]; artist int32 [all]: -1 = unknown; of_artist:
+    the known tracks by artist, those of artist a at by_artist[a + 1] to by_artist[a + 2]; blocked: known tracks that
+    are never listed; fresh: unknown tracks that fill a list which would stay short, in their order."""
+
+    place: np.ndarray
+    popularity: np.ndarray
+    artist: np.ndarray
+    by_artist: np.ndarray
+    of_artist: np.ndarray
+    blocked: np.ndarray
+    fresh: np.ndarray
+
+
+class Ranked(NamedTuple):
+    """items int32 (-1 = none), scores float32, source uint8 and because int32 (-1 = none), all [users, lists, top_n];
+    source: 0 the product, 1.. a method, then popularity, then catalogue."""
+
+    items: np.ndarray
+    scores: np.ndarray
+    source: np.ndarray
+    because: np.ndarray
+
+
+@compiled
+def rank(heard, product, product_weight, near, tracks, new_artists, cap, ranked):
+    """Fill `ranked` for a block of users; one of whom no part says anything is served by popularity.
+
+    product float32 [users, known], or [0, known] where there is none; new_artists bool [lists]: only artists of whom
+    the user has nothing; cap: tracks that an artist may have in a list, 0 = any.
     """
-    users = indptr.shape[0] - 1
-    for u in range(users):
-        scores[u, :] = 0.0
-        best[u, :] = 0.0
-        because[u, :] = -1
-        for p in range(indptr[u], indptr[u + 1]):
-            i, value = indices[p], values[p]
-            for q in range(near_indptr[i], near_indptr[i + 1]):
-                j = near_indices[q]
-                part = value * near_values[q]
-                scores[u, j] += part
-                if part > best[u, j]:
-                    best[u, j] = part
-                    because[u, j] = i
+    known, methods, lists = len(tracks.place), len(near.weights), len(new_artists)
+    total, parts = np.empty(known, np.float32), np.empty((methods, known), np.float32)
+    scales = np.zeros(methods + 1, np.float32)
+    slot = np.zeros(known, np.int32)
+    met, counts = np.zeros(len(tracks.by_artist), np.bool_), np.zeros(len(tracks.by_artist), np.int32)
+    for u in range(len(heard.indptr) - 1):
+        mine = heard.indices[heard.indptr[u] : heard.indptr[u + 1]]
+        values = heard.values[heard.indptr[u] : heard.indptr[u + 1]]
+        scores = product[u] if len(product) else product.ravel()
+        total[:] = 0
+        scales[:] = 0
+        scales[ALS] = add_scaled(total, scores, product_weight)
+        for m in range(methods):
+            if near.weights[m] > 0:
+                neighbour_scores(mine, values, near, m, parts[m])
+                scales[NEAR + m] = add_scaled(total, parts[m], near.weights[m])
+        if not scales.any():
+            total[:] = tracks.popularity
+        total[mine] = NEVER
+        total[tracks.blocked] = NEVER
+        for only_new in (False, True):  # what is left out for new artists is left out of no list before
+            if only_new and new_artists.any():
+                _leave_out_artists(total, mine, tracks, met)
+            for n in range(lists):
+                if new_artists[n] == only_new:
+                    fill_list(total, tracks, met, only_new, cap, counts, ranked.items[u, n], ranked.scores[u, n])
+        for j in mine:  # an unknown artist, -1, has the last place, which nobody asks for
+            met[tracks.artist[j]] = False
+        items, source = ranked.items[u].ravel(), ranked.source[u].ravel()
+        for r in range(len(items)):
+            source[r] = _source(items[r], scores, parts, scales)
+        _explain(mine, values, near, scales, items, ranked.because[u].ravel(), slot)
 
 
-@numba.njit(cache=True, nogil=True)
-def blend_into(total, part, weight):
-    """total[u] += weight x part[u] / length of part[u] (Euclidean, over all items); part is scaled in place.
+@compiled
+def neighbour_scores(mine, values, near, m, scores):
+    """scores[j] = sum over the user's tracks i of value_i x s_ij, s by method m; float32 [known], overwritten."""
+    scores[:] = 0
+    for p in range(len(mine)):
+        value, indices, of_indices = _neighbours(mine, values, near, m, p)
+        if value > 0:
+            for q in range(len(indices)):
+                scores[np.uint32(indices[q])] += value * of_indices[q]  # unsigned: numba looks for no negative index
 
-    The length makes parts of any scale comparable listener by listener. A row of zeros adds nothing.
+
+@compiled
+def _neighbours(mine, values, near, m, p):
+    """What the user's p-th track counts by method m, its neighbours, and their scores."""
+    start, end = near.indptr[m, mine[p]], near.indptr[m, mine[p] + 1]
+    value = np.float32(values[p] > 0) if near.binary[m] else values[p]
+    return value, near.indices[start:end], near.scores[start:end]
+
+
+@functools.partial(compiled, fastmath={"reassoc"})
+def _square(part):
+    """Sum of squares, in as many partial sums as the processor has lanes: always the same on one type of processor."""
+    square = 0.0
+    for j in range(len(part)):
+        square += np.float64(part[j]) * np.float64(part[j])
+    return square
+
+
+@compiled
+def add_scaled(total, part, weight):
+    """total += weight x part / length of part (Euclidean); returns the factor, 0 where part says nothing.
+
+    The length makes parts of any scale comparable user by user.
     """
-    for u in range(part.shape[0]):
-        square = 0.0
-        for j in range(part.shape[1]):
-            square += float(part[u, j]) * float(part[u, j])
-        if square > 0:
-            scale = np.float32(weight / np.sqrt(square))
-            for j in range(part.shape[1]):
-                part[u, j] *= scale
-                total[u, j] += part[u, j]
-        else:
-            part[u, :] = 0.0
+    square = _square(part)
+    if not 0 < square < np.inf:
+        return np.float32(0)
+    scale = np.float32(weight / np.sqrt(square))
+    if not np.isfinite(scale):
+        return np.float32(0)
+    for j in range(len(part)):
+        total[j] += scale * part[j]
+    return scale
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _worse(score_a, place_a, score_b, place_b):
-    """Whether a stands behind b: by score, then by popularity place."""
-    return score_a < score_b or (score_a == score_b and place_a > place_b)
+@compiled
+def _leave_out_artists(total, mine, tracks, met):
+    """Take the artists of the user's tracks, and the unknown artist, out of `total`; mark those artists in `met`."""
+    total[tracks.of_artist[: tracks.by_artist[1]]] = NEVER
+    for j in mine:
+        a = tracks.artist[j]
+        if a >= 0 and not met[a]:
+            met[a] = True
+            total[tracks.of_artist[tracks.by_artist[a + 1] : tracks.by_artist[a + 2]]] = NEVER
 
 
-@numba.njit(cache=True, nogil=True)
-def _sift_down(heap_score, heap_item, place, start, size):
-    root = start
-    while True:
-        child = 2 * root + 1
-        if child >= size:
-            return
-        right = child + 1
-        if right < size and _worse(
-            heap_score[right], place[heap_item[right]], heap_score[child], place[heap_item[child]]
-        ):
-            child = right
-        if not _worse(heap_score[child], place[heap_item[child]], heap_score[root], place[heap_item[root]]):
-            return
-        heap_score[root], heap_score[child] = heap_score[child], heap_score[root]
-        heap_item[root], heap_item[child] = heap_item[child], heap_item[root]
-        root = child
+@compiled
+def _source(j, product, parts, scales):
+    """The part with the largest share of track j; popularity, which orders what no part speaks of, if none."""
+    source, most = len(scales), NEVER
+    if not 0 <= j < parts.shape[1]:
+        return source + 1
+    for part in range(len(scales)):
+        if scales[part] != 0:
+            share = scales[part] * (product[j] if part == ALS else parts[part - NEAR, j])
+            if share != 0 and share > most:
+                source, most = part, share
+    return source
 
 
-@numba.njit(cache=True, nogil=True)
-def best_items(scores, allowed, place, count, found_item, found_score):
-    """The `count` best allowed items of one user, best first, ties by popularity place; returns how many.
+@compiled
+def _explain(mine, values, near, scales, items, because, slot):
+    """because [items]: the user's track that adds most to each item over all methods, -1 where none does.
 
-    scores float32 [items], allowed bool [items], place int32 [items] (0 = most popular), found_* [count] are
-    overwritten. A heap of the best so far whose root is the worst of them.
+    slot int32 [known] is zeros before and after: meanwhile, of each listed track, its place in `best`, counted from 1.
     """
-    size = 0
-    for j in range(scores.shape[0]):
-        if not allowed[j]:
-            continue
-        if size < count:
-            found_item[size] = j
-            found_score[size] = scores[j]
-            size += 1
-            if size == count:
-                for start in range(size // 2 - 1, -1, -1):
-                    _sift_down(found_score, found_item, place, start, size)
-        elif scores[j] >= found_score[0] and _worse(found_score[0], place[found_item[0]], scores[j], place[j]):
-            found_item[0] = j
-            found_score[0] = scores[j]
-            _sift_down(found_score, found_item, place, 0, size)
-    if size < count:
-        for start in range(size // 2 - 1, -1, -1):
-            _sift_down(found_score, found_item, place, start, size)
-    for end in range(size - 1, 0, -1):  # heap sort: the worst goes last
-        found_score[0], found_score[end] = found_score[end], found_score[0]
-        found_item[0], found_item[end] = found_item[end], found_item[0]
-        _sift_down(found_score, found_item, place, 0, end)
-    return size
-
-
-@numba.njit(cache=True, nogil=True)
-def _capped(found_item, found_score, size, artist, cap, top_n, counts, items, scores):
-    """Take candidates in order while their artist has room; returns how many were taken."""
-    taken = 0
-    for position in range(size):
-        if taken == top_n:
-            break
-        code = artist[found_item[position]]
-        if code >= 0:
-            if counts[code] >= cap:
-                continue
-            counts[code] += 1
-        items[taken] = found_item[position]
-        scores[taken] = found_score[position]
-        taken += 1
-    for position in range(size):
-        code = artist[found_item[position]]
-        if code >= 0:
-            counts[code] = 0
-    return taken
-
-
-@numba.njit(cache=True, nogil=True)
-def select(total, offered, heard_indptr, heard_indices, place, artist, artists, new_artists, cap, top_n, items, scores):
-    """Top-N of a block of users.
-
-    total float32 [users, items]; offered bool [items] (block list, explicit filter); heard_* CSR of what each user
-    has; place int32 [items]; artist int32 [items] (-1 = unknown) with `artists` codes; new_artists: only artists
-    the user has not heard; cap: tracks an artist may have in a list, 0 = any. items int32 and scores float32
-    [users, top_n] are overwritten, items with -1 where the list is shorter. The cap gives way before a list stays
-    short: what it left out then follows at the end.
-    """
-    users, catalogue = total.shape
-    allowed = np.empty(catalogue, np.bool_)
-    known = np.zeros(max(artists, 1), np.bool_)
-    counts = np.zeros(max(artists, 1), np.int32)
-    for u in range(users):
-        items[u, :] = -1
-        scores[u, :] = 0.0
-        allowed[:] = offered
-        heard = heard_indices[heard_indptr[u] : heard_indptr[u + 1]]
-        for j in heard:
-            allowed[j] = False
-            if artist[j] >= 0:
-                known[artist[j]] = True
-        if new_artists:
-            for j in range(catalogue):
-                if artist[j] < 0 or known[artist[j]]:
-                    allowed[j] = False
-        for j in heard:
-            if artist[j] >= 0:
-                known[artist[j]] = False
-        count = min(catalogue, top_n if cap == 0 else 4 * top_n)
-        while True:
-            found_item = np.empty(count, np.int32)
-            found_score = np.empty(count, np.float32)
-            size = best_items(total[u], allowed, place, count, found_item, found_score)
-            if cap == 0:
-                taken = min(size, top_n)
-                items[u, :taken] = found_item[:taken]
-                scores[u, :taken] = found_score[:taken]
-                break
-            taken = _capped(found_item, found_score, size, artist, cap, top_n, counts, items[u], scores[u])
-            if taken == top_n or size < count or count == catalogue:
-                _fill(found_item, found_score, size, taken, top_n, items[u], scores[u])
-                break
-            count = min(catalogue, 4 * count)
-
-
-@numba.njit(cache=True, nogil=True)
-def _fill(found_item, found_score, size, taken, top_n, items, scores):
-    """Append the best candidates that the artist cap left out, until the list is full."""
-    capped = taken
-    for position in range(size):
-        if taken == top_n:
-            return
-        listed = False
-        for other in range(capped):
-            if items[other] == found_item[position]:
-                listed = True
-                break
-        if not listed:
-            items[taken] = found_item[position]
-            scores[taken] = found_score[position]
-            taken += 1
+    best, reason = np.zeros(len(items) + 1, np.float32), np.full(len(items) + 1, -1, np.int32)
+    best[0] = np.inf  # nobody's
+    for r in range(len(items)):
+        if 0 <= items[r] < len(slot):
+            slot[items[r]] = r + 1
+    for m in range(len(near.weights)):
+        for p in range(len(mine)):
+            value, indices, of_indices = _neighbours(mine, values, near, m, p)
+            value *= scales[NEAR + m]
+            if value > 0:
+                for q in range(len(indices)):
+                    place = slot[np.uint32(indices[q])]
+                    if value * of_indices[q] > best[np.uint32(place)]:
+                        best[place], reason[place] = value * of_indices[q], mine[p]
+    for r in range(len(items)):
+        because[r] = reason[slot[items[r]]] if 0 <= items[r] < len(slot) else -1
+    for r in range(len(items)):
+        if 0 <= items[r] < len(slot):
+            slot[items[r]] = 0

@@ -1,21 +1,15 @@
 """What scoring needs of the models, as arrays that every task of a node maps into memory once.
 
-The first task on a node reads the run's Parquet tables with pyarrow and writes plain .npy files into a folder named by
-the digests of those tables; all others, there and later, map them. Nothing passes through the driver.
+The first task on a node reads the run's Parquet tables with pyarrow, batch by batch, and writes plain .npy files into
+a folder named by the digests of those tables; all others, there and later, map them. Nothing passes through the driver.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
-import hashlib
 import json
 import os
 import pathlib
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -23,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from musai.interactions.matrix import file_system
-
-STALE_S = 2 * 24 * 3600  # a node's folders that nobody used for so long are removed by the next builder
+from musai.matrix.reading import file_system
+from musai.ranking import cache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,152 +34,162 @@ class Sources:
     methods: tuple[str, ...]
     digest: str
 
-    def key(self) -> str:
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:32]
-
 
 @dataclasses.dataclass
 class Models:
     """n tracks: those of `items` first (0..known-1), then those of the catalogue that nobody has heard.
 
-    track_ids: n texts; place int32 [n]: rank by listeners, 0 = most popular; listeners int64 [n]; artist int32 [n]:
-    code, -1 = unknown; offered bool [n]: False for blocked tracks; factors float32 [known, f] or None; neighbours:
-    method -> (indptr int64 [known + 1], indices int32, scores float32).
+    track_ids: n texts; place int32 [known]: rank by listeners, 0 = most popular; popularity float32 [known]: listeners;
+    artist int32 [n]: code, -1 = unknown; of_artist int32 [known]: tracks by artist, those of artist a at by_artist[a + 1] to
+    by_artist[a + 2] (int64); blocked int32: known tracks that are never offered; fresh int32: the others of the
+    catalogue that are; factors float32 [known, f] or None; near_*: neighbours by method as `kernels.Near` has them.
     """
 
     track_ids: pa.Array
     known: int
+    methods: tuple[str, ...]
     place: np.ndarray
-    listeners: np.ndarray
+    popularity: np.ndarray
     artist: np.ndarray
-    artists: int
-    offered: np.ndarray
+    by_artist: np.ndarray
+    of_artist: np.ndarray
+    blocked: np.ndarray
+    fresh: np.ndarray
+    near_indptr: np.ndarray
+    near_indices: np.ndarray
+    near_scores: np.ndarray
     factors: np.ndarray | None
-    neighbours: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+ARRAYS = tuple(field.name for field in dataclasses.fields(Models) if field.type == "np.ndarray")
 
 
 def opened(sources: Sources) -> Models:
     """Map the arrays, building them first where this node lacks them."""
-    root = pathlib.Path(tempfile.gettempdir()) / f"musai-{os.getuid()}" / "models"
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = root / sources.key()
-    with _lock(root / f"{folder.name}.lock"):
-        if not folder.is_dir():
-            _remove_stale(root)
-            building = pathlib.Path(tempfile.mkdtemp(prefix=".building-", dir=root))
-            try:
-                _build(sources, building)
-                building.rename(folder)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
-        os.utime(folder)
-    return _mapped(folder, sources)
+    return _mapped(cache.folder(_key(sources), lambda folder: _build(sources, folder)), sources)
 
 
 def dropped(sources: Sources) -> None:
     """Remove the arrays of this node; on a cluster other nodes drop theirs when they are stale."""
-    root = pathlib.Path(tempfile.gettempdir()) / f"musai-{os.getuid()}" / "models"
-    shutil.rmtree(root / sources.key(), ignore_errors=True)
-    (root / f"{sources.key()}.lock").unlink(missing_ok=True)
+    cache.drop(_key(sources))
 
 
-@contextlib.contextmanager
-def _lock(path: pathlib.Path) -> Iterator[None]:
-    with open(path, "w", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def track_vectors(uri: str, known: int) -> np.ndarray:
+    """The tracks' factors of the table `als_factors`: float32 [known, f]."""
+    batches = _batches(uri, ["row_index", "factors"], ds.field("side") == "track")
+    factors = np.zeros((known, 0), np.float32)
+    for batch in batches:
+        vectors = batch["factors"].flatten().to_numpy().reshape(batch.num_rows, -1)
+        if not factors.shape[1]:
+            factors = np.zeros((known, vectors.shape[1]), np.float32)
+        factors[batch["row_index"].to_numpy()] = vectors
+    return factors
 
 
-def _remove_stale(root: pathlib.Path) -> None:
-    for folder in root.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # another builder was faster
-            if folder.is_dir() and time.time() - folder.stat().st_mtime > STALE_S:
-                shutil.rmtree(folder, ignore_errors=True)
+def _key(sources: Sources) -> str:
+    return json.dumps(dataclasses.asdict(sources), sort_keys=True)
 
 
-def read_columns(uri: str, columns: Sequence[str], where: pc.Expression | None = None) -> pa.Table:
-    """Columns of a table's folder, whatever file system it lies on."""
+def _dataset(uri: str) -> ds.Dataset:
+    """A table's folder, whatever file system it lies on."""
     system, path = file_system(uri)
-    return ds.dataset(path, format="parquet", filesystem=system, partitioning=None).to_table(
-        columns=list(columns), filter=where
-    )
+    return ds.dataset(path, format="parquet", filesystem=system, partitioning=None)
+
+
+def _batches(uri: str, columns: Sequence[str], where: pc.Expression) -> Iterator[pa.RecordBatch]:
+    """Those rows in pieces; without rows there may be no batch at all."""
+    found = _dataset(uri).to_batches(columns=list(columns), filter=where, use_threads=False)
+    return (batch for batch in found if batch.num_rows)
 
 
 def _build(sources: Sources, folder: pathlib.Path) -> None:
-    items = read_columns(sources.items, ["item_index", "track_id", "interactions"]).sort_by("item_index")
-    known = items.num_rows
-    ids = items["track_id"].combine_chunks()
-    listeners = items["interactions"].to_numpy()
-    artist_names = pa.nulls(known, pa.string())
-    explicit = np.zeros(known, bool)
-    if sources.tracks:
-        tracks = read_columns(sources.tracks, ["track_id", "artist", "explicit"]).sort_by("track_id")
-        fresh = tracks.filter(pc.invert(pc.is_in(tracks["track_id"], ids)))
-        ids = pa.concat_arrays([ids, fresh["track_id"].combine_chunks()])
-        where = pc.index_in(ids, tracks["track_id"].combine_chunks())
-        artist_names = tracks["artist"].combine_chunks().take(where)
-        explicit = tracks["explicit"].combine_chunks().take(where).fill_null(False).to_numpy(zero_copy_only=False)
-        listeners = np.concatenate([listeners, np.zeros(len(ids) - known, np.int64)])
-    codes = artist_names.dictionary_encode()
-    offered = ~pc.is_in(ids, pa.array(sources.blocked, pa.string())).to_numpy(zero_copy_only=False)
-    if sources.exclude_explicit:
-        offered &= ~explicit
-    order = np.lexsort((np.arange(len(ids)), -listeners))
-    place = np.empty(len(ids), np.int32)
-    place[order] = np.arange(len(ids), dtype=np.int32)
+    ids = _build_tracks(sources, folder)
     with pa.OSFile(str(folder / "track_ids.arrow"), "wb") as file:
-        batch = pa.record_batch({"track_id": ids.cast(pa.large_string())})
+        batch = pa.record_batch({"track_id": ids})
         with pa.ipc.new_file(file, batch.schema) as writer:
             writer.write_batch(batch)
-    np.save(folder / "place.npy", place)
-    np.save(folder / "listeners.npy", listeners)
-    np.save(folder / "artist.npy", codes.indices.fill_null(-1).to_numpy().astype(np.int32))
-    np.save(folder / "offered.npy", offered)
-    (folder / "sizes.json").write_text(json.dumps({"known": known, "artists": len(codes.dictionary)}))
+    known = len(np.load(folder / "place.npy", mmap_mode="r"))
     if sources.factors:
-        _build_factors(sources.factors, known, folder)
-    for method in sources.methods:
-        _build_neighbours(str(sources.neighbours), method, known, folder)
+        np.save(folder / "factors.npy", track_vectors(sources.factors, known))
+    _build_neighbours(sources, known, folder)
 
 
-def _build_factors(uri: str, known: int, folder: pathlib.Path) -> None:
-    table = read_columns(uri, ["row_index", "factors"], ds.field("side") == "track")
-    vectors = table["factors"].combine_chunks()
-    width = len(vectors.flatten()) // max(len(vectors), 1)
-    factors = np.zeros((known, width), np.float32)
-    factors[table["row_index"].to_numpy()] = vectors.flatten().to_numpy().reshape(-1, width)
-    np.save(folder / "factors.npy", factors)
+def _build_tracks(sources: Sources, folder: pathlib.Path) -> pa.Array:
+    """Write what is one number a track; returns the ids."""
+    items = _dataset(sources.items).to_table(columns=["item_index", "track_id", "interactions"]).sort_by("item_index")
+    ids, known = _text(items["track_id"]), items.num_rows
+    artists, explicit = pa.nulls(known, pa.large_string()), np.zeros(known, bool)
+    if sources.tracks:
+        tracks = _dataset(sources.tracks).to_table(columns=["track_id", "artist", "explicit"]).sort_by("track_id")
+        catalogue = _text(tracks["track_id"])
+        ids = pa.concat_arrays([ids, catalogue.filter(pc.invert(pc.is_in(catalogue, ids)))])
+        where = pc.index_in(ids, catalogue)
+        artists = _text(tracks["artist"]).take(where)
+        explicit = _flags(tracks["explicit"].combine_chunks().take(where).fill_null(False))
+    withheld = _flags(pc.is_in(ids, pa.array(sources.blocked, pa.large_string())))
+    if sources.exclude_explicit:
+        withheld |= explicit
+    artist = artists.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int32)
+    listeners = items["interactions"].to_numpy().astype(np.int64)
+    place = np.empty(known, np.int32)
+    place[np.lexsort((np.arange(known), -listeners))] = np.arange(known, dtype=np.int32)
+    by_artist = np.zeros(artist.max(initial=-1) + 3, np.int64)
+    np.cumsum(np.bincount(artist[:known] + 1, minlength=len(by_artist) - 1), out=by_artist[1:])
+    _save(
+        folder,
+        place=place,
+        popularity=listeners.astype(np.float32),
+        artist=artist,
+        by_artist=by_artist,
+        of_artist=np.argsort(artist[:known], kind="stable").astype(np.int32),
+        blocked=np.flatnonzero(withheld[:known]).astype(np.int32),
+        fresh=(known + np.flatnonzero(~withheld[known:])).astype(np.int32),
+    )
+    return ids
 
 
-def _build_neighbours(uri: str, method: str, known: int, folder: pathlib.Path) -> None:
-    table = read_columns(uri, ["item_index", "rank", "similar_index", "score"], ds.field("method") == method)
-    rows = table["item_index"].to_numpy()
-    order = np.lexsort((table["rank"].to_numpy(), rows))
-    indptr = np.zeros(known + 1, np.int64)
-    np.cumsum(np.bincount(rows, minlength=known), out=indptr[1:])
-    np.save(folder / f"{method}.indptr.npy", indptr)
-    np.save(folder / f"{method}.indices.npy", table["similar_index"].to_numpy()[order].astype(np.int32))
-    np.save(folder / f"{method}.scores.npy", table["score"].to_numpy()[order].astype(np.float32))
+def _build_neighbours(sources: Sources, known: int, folder: pathlib.Path) -> None:
+    """Two passes over the table: how many neighbours each track has, then each to its place by rank (1, 2, ...)."""
+    methods = sources.methods
+    indptr = np.zeros((len(methods), known + 1), np.int64)
+    parts = [(m, str(sources.neighbours), ds.field("method") == method) for m, method in enumerate(methods)]
+    for m, uri, where in parts:
+        for batch in _batches(uri, ["item_index"], where):
+            np.add.at(indptr[m], batch["item_index"].to_numpy() + 1, 1)
+    np.cumsum(indptr.ravel(), out=indptr.ravel())  # the first of a method begins where the one before it ends
+    size = int(indptr[-1, -1]) if methods else 0
+    indices, scores = _mapped_new(folder, "near_indices", np.int32, size), _mapped_new(folder, "near_scores", np.float32, size)
+    for m, uri, where in parts:
+        for batch in _batches(uri, ["item_index", "rank", "similar_index", "score"], where):
+            at = indptr[m, batch["item_index"].to_numpy()] + batch["rank"].to_numpy() - 1
+            indices[at] = batch["similar_index"].to_numpy()
+            scores[at] = batch["score"].to_numpy()
+    _save(folder, near_indptr=indptr)
+
+
+def _mapped_new(folder: pathlib.Path, name: str, kind: type, size: int) -> np.ndarray:
+    array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (size,))
+    with open(folder / f"{name}.npy", "r+b") as file:  # a full disk is an OSError here and a dead process later
+        os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    return array
+
+
+def _save(folder: pathlib.Path, **arrays: np.ndarray) -> None:
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+
+
+def _text(column: pa.ChunkedArray) -> pa.Array:
+    return column.cast(pa.large_string()).combine_chunks()  # 64-bit offsets: all texts together may pass 2 GB
+
+
+def _flags(values: pa.Array) -> np.ndarray:
+    return np.array(values.to_numpy(zero_copy_only=False), bool)
 
 
 def _mapped(folder: pathlib.Path, sources: Sources) -> Models:
-    def array(name: str) -> np.ndarray:
-        return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-
-    sizes = json.loads((folder / "sizes.json").read_text())
     with pa.memory_map(str(folder / "track_ids.arrow")) as file:
         ids = pa.ipc.open_file(file).read_all()["track_id"].combine_chunks()
-    return Models(
-        track_ids=ids,
-        known=sizes["known"],
-        place=array("place"),
-        listeners=array("listeners"),
-        artist=array("artist"),
-        artists=sizes["artists"],
-        offered=array("offered"),
-        factors=array("factors") if sources.factors else None,
-        neighbours={
-            method: (array(f"{method}.indptr"), array(f"{method}.indices"), array(f"{method}.scores"))
-            for method in sources.methods
-        },
-    )
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
+    factors = np.load(folder / "factors.npy", mmap_mode="r", allow_pickle=False) if sources.factors else None
+    return Models(ids, len(arrays["place"]), sources.methods, factors=factors, **arrays)

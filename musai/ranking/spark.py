@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from musai.ranking import blocks, models
-from musai.ranking.blocks import Block, Lists, Ranked
+from musai.ranking.blocks import Block, Lists
 from musai.ranking.models import Models, Sources
 
-HEAD = -1  # item_index of the row that opens each user and carries user_id and factors
+HEAD, VECTOR = -2, -1  # in item_index: the row that opens each user and has user_id, and the one that has factors
 SCHEMA = (
     "user_id string, list string, rank int, track_id string, score float, source string, because_track_id string"
 )
@@ -30,29 +31,28 @@ def recommend(
     last_index: int,
     partitions: int,
 ) -> DataFrame:
-    """The lists of every user of `users` (user_index, user_id), as the table `recommendations`.
+    """The lists of every user of `users` (user_index, user_id), as the table `recommendations`, sorted by its key.
 
     user_item: user_index, item_index, weight; unweighted: user_index, item_index; user_factors: row_index, factors.
     `size` users form a block, which keeps its users whatever the number of partitions; partitions follow each other
     in the order of user_index (up to `last_index`), so that the output is sorted by user.
     """
-    nothing = F.lit(0.0).cast("float").alias("weight")
-    heads = users.select("user_index", F.lit(HEAD).alias("item_index"), nothing, "user_id")
+    rows = user_item.select("user_index", "item_index", "weight")
+    parts = [unweighted.select("user_index", "item_index", F.lit(0.0).cast("float").alias("weight"))]
     if user_factors is not None:
-        renamed = user_factors.select(F.col("row_index").alias("user_index"), "factors")
-        heads = heads.join(renamed, "user_index", "left")
-    else:
-        heads = heads.withColumn("factors", F.lit(None).cast("array<float>"))
-    wanted = users.select("user_index")
-    pairs = user_item.select("user_index", "item_index", "weight").unionByName(
-        unweighted.select("user_index", "item_index", nothing)
-    )
-    pairs = pairs.join(wanted, "user_index", "left_semi")
-    rows = heads.unionByName(pairs, allowMissingColumns=True)
-    count = last_index // size + 1
+        parts.append(user_factors.select(F.col("row_index").alias("user_index"), _kind(VECTOR), "factors"))
+    for part in parts:
+        rows = rows.unionByName(part, allowMissingColumns=True)
+    if users.count() <= last_index:
+        rows = rows.join(users.select("user_index"), "user_index", "left_semi")
+    rows = rows.unionByName(users.select("user_index", _kind(HEAD), "user_id"), allowMissingColumns=True)
+    if "factors" not in rows.columns:
+        rows = rows.withColumn("factors", F.lit(None).cast("array<float>"))
+    block = F.floor(F.col("user_index") / F.lit(size)).cast("int")
+    partition = F.floor(F.col("block") * F.lit(partitions) / F.lit(last_index // size + 1)).cast("int")
     rows = (
-        rows.withColumn("block", F.floor(F.col("user_index") / F.lit(size)).cast("int"))
-        .repartitionById(partitions, F.floor(F.col("block") * F.lit(partitions) / F.lit(count)).cast("int"))
+        rows.withColumn("block", block)
+        .repartitionById(partitions, partition)
         .sortWithinPartitions("user_index", "item_index")
         .select("block", "user_id", "item_index", "weight", "factors")
     )
@@ -60,7 +60,7 @@ def recommend(
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         opened = models.opened(sources)
         for rows_of_block in _by_block(batches):
-            yield from _as_rows(_block(rows_of_block), opened, lists)
+            yield _ranked(_block(rows_of_block), opened, lists)
 
     return rows.mapInArrow(score, SCHEMA)
 
@@ -68,6 +68,10 @@ def recommend(
 def partitions_for(users: int, size: int, cores: int) -> int:
     """A few tasks a core, so that a slow one does not stall the stage, but never less than a block each."""
     return max(1, min(-(-users // size), 8 * cores))
+
+
+def _kind(number: int) -> F.Column:
+    return F.lit(number).alias("item_index")
 
 
 def _by_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -91,44 +95,41 @@ def _by_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 def _block(rows: pa.Table) -> Block:
     items = rows["item_index"].to_numpy()
-    heads = np.flatnonzero(items == HEAD)
-    is_pair = items != HEAD
-    lengths = np.diff(np.append(heads, len(items))) - 1
-    indptr = np.zeros(len(heads) + 1, np.int64)
-    np.cumsum(lengths, out=indptr[1:])
-    taken = rows.take(pa.array(heads))
-    vectors = taken["factors"].combine_chunks()
+    is_head, is_pair, is_vector = items == HEAD, items >= 0, items == VECTOR
+    user = np.cumsum(is_head) - 1  # of each row
+    count = int(user[-1]) + 1
+    indptr = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(user[is_pair], minlength=count), out=indptr[1:])
     factors = None
-    if len(vectors) and vectors.null_count == 0:
-        factors = vectors.flatten().to_numpy().reshape(len(heads), -1)
+    if is_vector.any():
+        vectors = rows["factors"].filter(pa.array(is_vector)).combine_chunks().flatten().to_numpy()
+        vectors = vectors.reshape(int(is_vector.sum()), -1)
+        factors = np.zeros((count, vectors.shape[1]), np.float32)
+        factors[user[is_vector]] = vectors
     return Block(
-        user_ids=taken["user_id"].combine_chunks(),
+        user_ids=rows["user_id"].filter(pa.array(is_head)).combine_chunks(),
         heard_indptr=indptr,
-        heard_indices=np.ascontiguousarray(items[is_pair], np.int32),
-        values=np.ascontiguousarray(rows["weight"].to_numpy()[is_pair], np.float32),
+        heard_indices=items[is_pair],
+        values=pc.fill_null(rows["weight"], 0).to_numpy()[is_pair],
         factors=factors,
     )
 
 
-def _as_rows(block: Block, opened: Models, lists: Lists) -> Iterator[pa.RecordBatch]:
-    names = pa.array(blocks.source_names(lists.blend))
-    ranked = blocks.recommend(block, opened, lists)
-    for one in ranked:
-        yield _batch(one, block, opened, names)
-
-
-def _batch(one: Ranked, block: Block, opened: Models, names: pa.Array) -> pa.RecordBatch:
-    row, position = np.nonzero(one.items >= 0)
-    because = one.because[row, position]
-    length = len(row)
+def _ranked(block: Block, opened: Models, lists: Lists) -> pa.RecordBatch:
+    """The rows of a block, in the order of the table's key: user, list, rank."""
+    in_order = blocks.Lists(lists.top_n, tuple(sorted(lists.names)), lists.blend, lists.max_tracks_per_artist)
+    ranked = blocks.recommend(block, opened, in_order)
+    taken = np.nonzero(ranked.items >= 0)
+    user, which, place = (pa.array(axis) for axis in taken)
+    because = ranked.because[taken]
     return pa.record_batch(
         {
-            "user_id": block.user_ids.take(pa.array(row)),  # type: ignore[attr-defined]
-            "list": pa.array([one.name]).take(pa.array(np.zeros(length, np.int64))),
-            "rank": pa.array((position + 1).astype(np.int32)),
-            "track_id": _text(opened, one.items[row, position]),
-            "score": pa.array(one.scores[row, position]),
-            "source": names.take(pa.array(one.source[row, position])),
+            "user_id": block.user_ids.take(user),
+            "list": pa.array(in_order.names).take(which),
+            "rank": pc.add(place, 1).cast(pa.int32()),
+            "track_id": _text(opened, ranked.items[taken]),
+            "score": pa.array(ranked.scores[taken]),
+            "source": pa.array(blocks.source_names(opened)).take(pa.array(ranked.source[taken])),
             "because_track_id": _text(opened, because, because < 0),
         }
     )
@@ -136,4 +137,3 @@ def _batch(one: Ranked, block: Block, opened: Models, names: pa.Array) -> pa.Rec
 
 def _text(opened: Models, indices: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
     return opened.track_ids.take(pa.array(indices, mask=missing)).cast(pa.string())
-

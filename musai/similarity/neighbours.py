@@ -57,7 +57,7 @@ class Neighbours:
 def track_neighbours(matrix: sp.csr_matrix, method: str, settings: config.Similarity, threads: int) -> Neighbours:
     """The `settings.neighbours` nearest items of each item of `matrix` [users, items]; same bits for any `threads`.
 
-    Time grows with sum over users of |N_u|^2; memory beside the matrix in float64, twice: 40 bytes x items x k.
+    Time grows with sum over users of |N_u|^2; memory beside the matrix in float64, twice: 60 bytes x items x k.
     """
     return nearest(matrix, method, settings, threads, settings.neighbours)
 
@@ -75,24 +75,51 @@ def nearest(matrix: sp.csr_matrix, method: str, settings: config.Similarity, thr
     if observed.nnz == 0:
         return found
     product, row_factor = _product(observed, method, settings)
-    tie_break = 1 - TIE * np.arange(items) / (observed.indices.max() + 1)
+    tie_break = tie_breaks(np.arange(items), observed.indices.max() + 1)
     product.data *= tie_break[product.indices]
     width = min(k, items - 1) + 1  # the item itself is among its own nearest
     pairs = all_pairs_knn(product, width, num_threads=threads, show_progress=False)
     others = pairs.col.reshape(items, width)
     values = pairs.data.reshape(items, width)  # implicit pads with item 0 and value 0
     values[others == np.arange(items)[:, None]] = 0
-    values[values <= _smallest(method)] = 0
+    values[values <= smallest(method)] = 0
     order = np.argsort(-values, axis=1)[:, : min(k, items - 1)]
     others, values = np.take_along_axis(others, order, axis=1), np.take_along_axis(values, order, axis=1)
+    values /= tie_break[:, None] * tie_break[others]
     if method == "neighbourhood_average":
-        listeners = np.bincount(observed.indices, minlength=items)
-        shared = np.rint(values / (tie_break[:, None] * tie_break[others]))
-        scores = np.where(shared > 0, 1 / (1 + listeners[:, None] - shared), 0)
+        scores = shared_to_weight(values, np.bincount(observed.indices, minlength=items)[:, None])
     else:
-        scores = values * (row_factor / tie_break)[:, None] / tie_break[others]
-    _publish(others, scores.astype(np.float32), found)
+        scores = values * row_factor[:, None]
+    published = in_order(others, scores)
+    found.indices[:, : width - 1], found.scores[:, : width - 1] = published.indices, published.scores
     return found
+
+
+def tie_breaks(indices: np.ndarray, items: int) -> np.ndarray:
+    """What a score counts when it is ordered, by the index of its item: 1 for the first, 1 - TIE for the last."""
+    return 1 - TIE * indices / items
+
+
+def smallest(method: str) -> float:
+    """The product of columns up to which a pair is not similar; where all weights are > 0, any product is."""
+    return NOISE if method == "mean_centred" else 0.0
+
+
+def shared_to_weight(shared: np.ndarray, listeners: np.ndarray) -> np.ndarray:
+    """w_ij of neighbourhood_average from |N_ij| (whole, but for float noise) and |N_i|; 0 where nobody has both."""
+    return np.where(shared > 0, 1 / (1 + listeners - np.rint(shared)), 0)
+
+
+def in_order(others: np.ndarray, scores: np.ndarray) -> Neighbours:
+    """Neighbours from candidates in their order [n, k] and scores, 0 where there is none: float32, descending, ties
+    by smaller index, padded."""
+    scores = np.minimum.accumulate(scores.astype(np.float32), axis=1)
+    others = np.where(scores > 0, others, np.iinfo(np.int32).max).astype(np.int32)
+    swapped = (scores[:, 1:] == scores[:, :-1]) & (others[:, 1:] < others[:, :-1])
+    rows = np.flatnonzero(swapped.any(axis=1))
+    order = np.lexsort((others[rows], -scores[rows]), axis=1)
+    others[rows] = np.take_along_axis(others[rows], order, axis=1)
+    return Neighbours(np.where(scores > 0, others, NO_NEIGHBOUR), scores)
 
 
 def checked(matrix: sp.csr_matrix) -> sp.csr_matrix:
@@ -182,21 +209,3 @@ def _unit_columns(matrix: sp.csr_matrix) -> sp.csr_matrix:
     unit = matrix.copy()
     unit.data = matrix.data / norms[matrix.indices]
     return unit
-
-
-def _smallest(method: str) -> float:
-    """The score in `_product` up to which a pair is not similar: products of one sign are exact zeros or none."""
-    return NOISE if method == "mean_centred" else 0.0
-
-
-def _publish(others: np.ndarray, scores: np.ndarray, found: Neighbours) -> None:
-    """Write neighbours in their order [items, <= k] into `found`, scores descending and ties by smaller index."""
-    scores = np.minimum.accumulate(scores, axis=1)
-    others = np.where(scores > 0, others, np.iinfo(np.int32).max).astype(np.int32)
-    swapped = (scores[:, 1:] == scores[:, :-1]) & (others[:, 1:] < others[:, :-1])
-    rows = np.flatnonzero(swapped.any(axis=1))
-    order = np.lexsort((others[rows], -scores[rows]), axis=1)
-    others[rows] = np.take_along_axis(others[rows], order, axis=1)
-    width = others.shape[1]
-    found.indices[:, :width] = np.where(scores > 0, others, NO_NEIGHBOUR)
-    found.scores[:, :width] = np.where(scores > 0, scores, 0)

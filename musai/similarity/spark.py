@@ -2,32 +2,36 @@
 
 R arrives as (user_index int, item_index int, weight float > 0). A user of more than `max_tracks_per_user` tracks is
 cut to as many, drawn by a hash of seed, user and track; all that follows, norms and counts included, is that of the
-matrix so cut. The users of a block (user_index // block_users) are multiplied in one Python call; from there pairs of
-tracks are shuffled, at most one for each block and pair: never more than sum over users of min(|N_u|, cap)^2 / 2 rows
-of 16 bytes, before Spark adds up those of one task. One listener with a million tracks costs what cap tracks cost.
+matrix so cut. Users are blocked by user_index // block_users, whatever partition they come from; each block is one
+sparse product in Python (`blocks.py`), whose rows are shuffled by track, added up and cut to the nearest there.
+
+The shuffle is bounded: for each block at most the pairs of tracks that one of its users has both of, so never more
+than sum over users of min(|N_u|, cap)^2 entries of 12 bytes. One listener with a million tracks costs what cap tracks
+cost. Memory of a task: a block's entries (block_users x cap x 40 bytes at most), chunks of ~100 MB, and the longest
+row (12 bytes x the tracks that share a listener with one track).
 
 Every sum is of integers or decimals, so the result does not depend, to the bit, on partitions, cores or retries: a
-block's partial products are floats in a fixed order, rounded to multiples of 2^-60. That fits int64, because columns
-are multiplied at length 1 (no sum exceeds 1, by Cauchy and Schwarz) and scaled back after. Only counts, the largest
-weight and the total pass through the driver. The input is read several times: hand in a table, or cache it.
+block's products are floats in a fixed order, rounded to multiples of 2^-60 of the largest possible one. That fits
+int64, because columns are multiplied at length 1 (Cauchy and Schwarz) and scaled back after. Only counts, the total
+and maxima pass through the driver. The input is read several times: hand in a table, or cache it.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
-import scipy.sparse as sp
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from musai import columns, config
-from musai.similarity.neighbours import NOISE, TIE, row_chunks
+from musai.similarity.blocks import nearest_of_sums, partial_products
+from musai.similarity.neighbours import NOISE
 
-UNIT = 1 << 60  # what a product of 1 is in int64
-CHUNK_PAIRS = 1 << 22  # products that a block works out before it hands pairs on: ~100 MB
+UNIT = float(1 << 60)  # what the largest possible product is in int64
 EXACT = "decimal(28,26)"  # a value in -1..1 that is summed up; Spark's sum of it has 12 digits before the point
+PARTIAL = "index int, left double, others array<int>, products array<bigint>"
+NEAREST = "index int, rank int, similar_index int, score float"
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,27 @@ def _entries(user_item: DataFrame, user: str, item: str) -> DataFrame:
 def _neighbours(entries: DataFrame, method: str, settings: config.Similarity, seed: int) -> DataFrame:
     entries, totals = _capped(entries, settings.max_tracks_per_user, seed)
     weighted = _weighted(entries, method, settings, totals).where("y != 0")
-    if method == "neighbourhood_average":
-        factors: DataFrame | None = entries.groupBy("i").agg(F.count("*").cast("double").alias("left"))
-        pairs = _pairs(weighted, settings.block_users, unit=1)
-    else:
-        norm = F.sqrt(_exact_sum(F.col("y") ** 2, _largest(method, settings, totals) ** 2))
-        norms = weighted.groupBy("i").agg(norm.alias("norm")).where("norm > 0")
-        factors = _factors(norms, entries, method, settings)
-        at_length_1 = weighted.join(norms, on="i", how="inner").withColumn("y", F.col("y") / F.col("norm"))
-        pairs = _pairs(at_length_1, settings.block_users, unit=UNIT)
-    return _top(pairs, factors, method, settings.neighbours, totals.size)
+    factors = _factors(weighted, entries, method, settings, totals)
+    largest_right = 1.0
+    if method in ("bm25", "cooccurrence"):
+        (largest_right,) = factors.agg(F.max("right")).first() or (None,)
+    unit = 1.0 if method == "neighbourhood_average" else UNIT / (largest_right or 1.0)
+    k, size = settings.neighbours, totals.size
+
+    def multiply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return partial_products(batches, unit)
+
+    def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return nearest_of_sums(batches, method, k, size, unit)
+
+    block = F.floor(F.col("u") / settings.block_users).alias("block")
+    entry = weighted.join(factors, on="i", how="inner").withColumn("y", F.col("y") / F.col("norm"))
+    entry = entry.select(block, "u", "i", "y", "left", "right")
+    # Numbers of partitions are explicit, or adaptive execution would join blocks whose bytes are few and work is much.
+    session = entries.sparkSession
+    tasks = int(session.conf.get("spark.sql.shuffle.partitions") or session.sparkContext.defaultParallelism)
+    partial = entry.repartition(tasks, "block").groupBy("block").applyInArrow(multiply, PARTIAL)
+    return partial.repartition(tasks, "index").sortWithinPartitions("index").mapInArrow(nearest, NEAREST)
 
 
 def _capped(entries: DataFrame, cap: int, seed: int) -> tuple[DataFrame, _Totals]:
@@ -130,69 +145,20 @@ def _largest(method: str, settings: config.Similarity, totals: _Totals) -> float
     }[method]
 
 
-def _factors(norms: DataFrame, entries: DataFrame, method: str, settings: config.Similarity) -> DataFrame | None:
-    """(i, left, right): s_ij = left_i right_j cosine(y_i, y_j); None where that is the cosine itself."""
-    if method == "bm25":
-        return norms.select("i", F.col("norm").alias("left"), F.col("norm").alias("right"))
-    if method != "cooccurrence":
-        return None
-    listeners = entries.groupBy("i").agg(F.count("*").alias("n_i"))
-    left = F.col("norm") * F.pow("n_i", F.lit(-settings.track_exponent))
-    right = F.col("norm") * F.pow("n_i", F.lit(-settings.similar_exponent))
-    return norms.join(listeners, on="i", how="inner").select("i", left.alias("left"), right.alias("right"))
-
-
-def _pairs(weighted: DataFrame, block_users: int, unit: int) -> DataFrame:
-    """(low int, high int, value long): y_low . y_high x unit over all users, low < high, where they share one."""
-
-    def multiply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _block_pairs(batches, unit)
-
-    blocks = weighted.select(F.floor(F.col("u") / block_users).alias("block"), "u", "i", "y")
-    session = weighted.sparkSession
-    tasks = int(session.conf.get("spark.sql.shuffle.partitions") or session.sparkContext.defaultParallelism)
-    partial = (  # an explicit number: adaptive execution would join blocks by their bytes, which are few
-        blocks.repartition(tasks, "block").groupBy("block").applyInArrow(multiply, "low int, high int, value long")
-    )
-    return partial.groupBy("low", "high").agg(F.sum("value").alias("value"))
-
-
-def _block_pairs(batches: Iterator[pa.RecordBatch], unit: int) -> Iterator[pa.RecordBatch]:
-    """The upper triangle of Y^T Y of one block (u, i, y of each entry), in fixed point, a chunk of rows at a time."""
-    table = pa.Table.from_batches(batches)
-    _, users = np.unique(table["u"].to_numpy(), return_inverse=True)
-    items, item = np.unique(table["i"].to_numpy(), return_inverse=True)
-    rows = sp.csr_matrix((table["y"].to_numpy(), (users, item)))  # [users, items of the block], both ascending
-    rows.sort_indices()
-    by_item = rows.T.tocsr()
-    for start, end in row_chunks(by_item, rows, CHUNK_PAIRS):
-        product = (by_item[start:end] @ rows).tocoo()
-        value = np.rint(product.data * unit).astype(np.int64)
-        low, high = items[product.row + start], items[product.col]
-        keep = (low < high) & (value != 0)
-        yield pa.RecordBatch.from_arrays(
-            [pa.array(low[keep]), pa.array(high[keep]), pa.array(value[keep])], names=["low", "high", "value"]
-        )
-
-
-def _top(pairs: DataFrame, factors: DataFrame | None, method: str, k: int, size: int) -> DataFrame:
-    """Both directions of `pairs`, ordered and cut to the k best of each item, with their scores."""
-    there = F.struct(F.col("low").alias("index"), F.col("high").alias("j"), "value")
-    back = F.struct(F.col("high").alias("index"), F.col("low").alias("j"), "value")
-    both = pairs.select(F.inline(F.array(there, back)))
-    value = F.col("value").cast("double") if method == "neighbourhood_average" else F.col("value") / UNIT
-    if factors is not None and "right" in factors.columns:
-        both = both.join(factors.select(F.col("i").alias("j"), "right"), on="j", how="inner")
-        value = value * F.col("right")
-    both = both.select("index", "j", value.alias("value"))
-    both = both.where(F.col("value") > (NOISE if method == "mean_centred" else 0.0))
-    best = Window.partitionBy("index").orderBy(F.desc(F.col("value") * (1 - TIE * F.col("j") / size)), "j")
-    cut = both.withColumn("place", F.row_number().over(best)).where(F.col("place") <= k)
-    score = F.col("value")
-    if factors is not None:
-        cut = cut.join(factors.select(F.col("i").alias("index"), "left"), on="index", how="inner")
-        score = 1 / (1 + F.col("left") - score) if method == "neighbourhood_average" else score * F.col("left")
-    so_far = Window.partitionBy("index").orderBy("place").rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    scored = cut.select("index", "j", F.min(score.cast("float")).over(so_far).alias("score")).where("score > 0")
-    rank = F.row_number().over(Window.partitionBy("index").orderBy(F.desc("score"), "j"))
-    return scored.select("index", rank.alias("rank"), F.col("j").alias("similar_index"), "score")
+def _factors(
+    weighted: DataFrame, entries: DataFrame, method: str, settings: config.Similarity, totals: _Totals
+) -> DataFrame:
+    """(i, norm, left, right): s_ij = left_i right_j (y_i . y_j) / (norm_i norm_j). For neighbourhood_average the
+    product is |N_ij|, left is |N_i|, and `shared_to_weight` has the rest."""
+    one = F.lit(1.0)
+    listeners = entries.groupBy("i").agg(F.count("*").cast("double").alias("n_i"))
+    if method == "neighbourhood_average":
+        return listeners.select("i", one.alias("norm"), F.col("n_i").alias("left"), one.alias("right"))
+    norm = F.sqrt(_exact_sum(F.col("y") ** 2, _largest(method, settings, totals) ** 2))
+    norms = weighted.groupBy("i").agg(norm.alias("norm")).where("norm > 0")
+    left = right = F.col("norm") if method == "bm25" else one
+    if method == "cooccurrence":
+        norms = norms.join(listeners, on="i", how="inner")
+        left = F.col("norm") * F.pow("n_i", F.lit(-settings.track_exponent))
+        right = F.col("norm") * F.pow("n_i", F.lit(-settings.similar_exponent))
+    return norms.select("i", "norm", left.alias("left"), right.alias("right"))

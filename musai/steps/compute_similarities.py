@@ -6,6 +6,8 @@ import functools
 from typing import TYPE_CHECKING
 
 from musai.config import Similarity
+from musai.session import one_task
+from musai.similarity import local
 from musai.similarity import spark as similarity
 from musai.steps import Night
 
@@ -43,8 +45,9 @@ def _neighbours(night: Night, side: str, method: str, settings: Similarity, back
         frame = compute(night.read("user_item"), method, settings, night.config.seed)
     else:
         night.rows_read += night.run.rows("user_item") or 0
-        shape = night.run.rows("users") or 0, night.run.rows("items") or 0
-        frame = similarity.in_one_task(night.session, night.run.uri("user_item"), shape, side, method, settings)
+        path, users, items = night.run.uri("user_item"), night.run.rows("users") or 0, night.run.rows("items") or 0
+        work = functools.partial(local.batches, path, users, items, side, method, settings)
+        frame = one_task(night.session, work, local.SCHEMA)
     return frame.selectExpr(f"'{method}' as method", "*")
 
 

@@ -1,6 +1,7 @@
 """`train_als`: user_item -> user_factors, track_factors."""
 
 from musai.factorization import spark as factorization
+from musai.session import is_local
 from musai.steps import Night
 
 JOB = "train_als"
@@ -11,7 +12,8 @@ def run(night: Night) -> None:
     users, items = night.read("users"), night.read("items")
     n_users, n_items = night.run.rows("users") or 0, night.run.rows("items") or 0
     if settings.backend == "spark":
-        factors = factorization.train_mllib(night.read("user_item"), n_users, n_items, settings, seed)
+        checkpoints = None if is_local(night.session) else f"{night.run.uri('als_factors')}_checkpoints"
+        factors = factorization.train_mllib(night.read("user_item"), n_users, n_items, settings, seed, checkpoints)
     else:
         night.rows_read += entries
         factors = factorization.train_in_one_task(

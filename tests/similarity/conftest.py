@@ -54,8 +54,8 @@ def nearest(R: np.ndarray, method: str, s) -> list[list[tuple[int, float]]]:
     """For each item its neighbours (index, score): best first, ties (equal to 9 digits) by smaller index."""
     rows = []
     for row in pair_scores(R, method, s):
-        order = sorted(np.flatnonzero(row), key=lambda j, row=row: (-float(f"{row[j]:.9g}"), j))
-        rows.append([(int(j), float(row[j])) for j in order[: s.neighbours]])
+        order = sorted((-float(f"{row[j]:.9g}"), int(j)) for j in np.flatnonzero(row))
+        rows.append([(j, float(row[j])) for _, j in order[: s.neighbours]])
     return rows
 
 

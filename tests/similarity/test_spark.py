@@ -95,21 +95,6 @@ def test_heavy_listeners_are_cut_to_the_cap(spark, similarity, shuffle_partition
     assert_same(found, as_rows(neighbours.track_neighbours(sp.csr_matrix(cut), "cooccurrence", section, 1)))
 
 
-def test_a_block_in_small_pieces(matrices):
-    """What a task hands to the shuffle: each pair once, low < high, the sum in fixed point, whatever the chunk."""
-    import pyarrow as pa
-
-    matrix = matrices(2).astype(np.float64)
-    entries = matrix.tocoo()
-    batch = pa.record_batch({"u": entries.row, "i": entries.col, "y": entries.data})
-    whole = pa.Table.from_batches(distributed._block_pairs(iter([batch]), 16)).to_pandas()
-    due = sp.triu(matrix.T @ matrix, k=1).tocoo()
-    assert dict(zip(zip(whole.low, whole.high, strict=True), whole.value, strict=True)) == dict(
-        zip(zip(due.row, due.col, strict=True), due.data * 16, strict=True)
-    )
-    assert len(whole) == due.nnz
-
-
 def test_nothing_heard(spark, similarity):
     empty = spark.createDataFrame([], "user_index int, item_index int, weight float")
     assert distributed.track_neighbours(empty, "bm25", similarity(), SEED).count() == 0

@@ -1,69 +1,17 @@
-"""Every table once: schema, key, kind, writer and readers. The order of the jobs follows from it.
-
-Types are Spark's own, as text, so that a DAG file can import this module without Spark. Times are UTC microseconds.
-Kinds: `nightly` tables in a pointer come from one run; `weekly` ones keep their last published run; `history` ones
-grow by one run's rows a run; `internal` ones live in the run's own folder and are no part of the contract.
-"""
+"""The tables of the recommendation half and of the run itself, in the order in which a night makes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from musai.tables.declaration import Table, columns
 
-from musai.errors import InputError
-
-Kind = Literal["nightly", "weekly", "history", "internal"]
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: str
-    comment: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """`optional`: a night may do without it (no catalogue, say); readers then go on without."""
-
-    name: str
-    kind: Kind
-    key: tuple[str, ...]
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
-    columns: tuple[Column, ...]
-    comment: str
-    optional: bool = False
-
-    @property
-    def writer(self) -> str:
-        """The one writer; the first of `rejected_rows` and `job_log`, to which several jobs write."""
-        return self.writers[0]
-
-    @property
-    def column_names(self) -> list[str]:
-        return [column.name for column in self.columns]
-
-
-def _columns(text: str) -> tuple[Column, ...]:
-    """Lines of `name type | comment`."""
-    columns = []
-    for line in text.strip().splitlines():
-        declaration, comment = line.split(" | ", 1)
-        name, type_ = declaration.split(maxsplit=1)
-        columns.append(Column(name, type_.strip(), comment.strip()))
-    return tuple(columns)
-
-
-_DECLARED = (
+DECLARED = (
     Table(
         "interactions",
         "nightly",
         ("user_id", "track_id"),
         ("ingest_interactions",),
         ("build_user_item", "evaluate_recommendations", "audit_run"),
-        _columns("""
+        columns("""
             user_id string | the listener, in the user's own text
             track_id string | the track, after aliases
             plays double | sum of plays x event weight; may be <= 0
@@ -78,7 +26,7 @@ _DECLARED = (
         ("track_id",),
         ("ingest_tracks",),
         ("recommend_tracks", "evaluate_recommendations", "audit_run"),
-        _columns("""
+        columns("""
             track_id string | the track
             title string | title
             artist string | artist or composer
@@ -102,7 +50,7 @@ _DECLARED = (
         (),
         ("ingest_interactions", "ingest_tracks"),
         ("audit_run",),
-        _columns("""
+        columns("""
             source string | the input: interactions, tracks, aliases
             place string | file:line, file:row N (Parquet) or the file
             reason string | why it could not be used
@@ -116,7 +64,7 @@ _DECLARED = (
         ("user_index",),
         ("build_user_item",),
         ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run"),
-        _columns("""
+        columns("""
             user_index int | 0.. in the order of user_id
             user_id string | the listener
             interactions bigint | distinct tracks
@@ -130,7 +78,7 @@ _DECLARED = (
         ("item_index",),
         ("build_user_item",),
         ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run"),
-        _columns("""
+        columns("""
             item_index int | 0.. in the order of track_id
             track_id string | the track
             interactions bigint | distinct listeners
@@ -144,7 +92,7 @@ _DECLARED = (
         ("user_index", "item_index"),
         ("build_user_item",),
         ("compute_similarities", "train_als", "recommend_tracks", "audit_run"),
-        _columns("""
+        columns("""
             user_index int | row of the matrix
             item_index int | column of the matrix
             weight float | > 0, after weighting and activity filters
@@ -157,7 +105,7 @@ _DECLARED = (
         ("user_index", "item_index"),
         ("build_user_item",),
         ("recommend_tracks",),
-        _columns("""
+        columns("""
             user_index int | row
             item_index int | column
         """),
@@ -169,7 +117,7 @@ _DECLARED = (
         ("track_id", "method", "rank"),
         ("compute_similarities",),
         ("audit_run",),
-        _columns("""
+        columns("""
             track_id string | the track
             method string | cosine, tfidf, bm25, cooccurrence, mean_centred, neighbourhood_average
             rank int | 1 = most similar
@@ -184,7 +132,7 @@ _DECLARED = (
         ("user_id", "method", "rank"),
         ("compute_similarities",),
         ("audit_run",),
-        _columns("""
+        columns("""
             user_id string | the listener
             method string | as in similar_tracks
             rank int | 1 = most similar
@@ -199,7 +147,7 @@ _DECLARED = (
         ("method", "item_index", "rank"),
         ("compute_similarities",),
         ("recommend_tracks",),
-        _columns("""
+        columns("""
             method string | as in similar_tracks
             item_index int | the track
             rank int | 1 = most similar
@@ -214,7 +162,7 @@ _DECLARED = (
         ("side", "row_index"),
         ("train_als",),
         ("recommend_tracks",),
-        _columns("""
+        columns("""
             side string | user or track
             row_index int | user_index or item_index
             factors array<float> | the row's vector
@@ -227,7 +175,7 @@ _DECLARED = (
         ("user_id",),
         ("train_als",),
         ("audit_run",),
-        _columns("""
+        columns("""
             user_id string | the listener
             factors array<float> | factorization.factors numbers; zeros without weights in the matrix
         """),
@@ -239,7 +187,7 @@ _DECLARED = (
         ("track_id",),
         ("train_als",),
         ("audit_run", "evaluate_recommendations"),
-        _columns("""
+        columns("""
             track_id string | the track
             factors array<float> | factorization.factors numbers; zeros without weights in the matrix
         """),
@@ -251,7 +199,7 @@ _DECLARED = (
         ("user_id", "list", "rank"),
         ("recommend_tracks",),
         ("evaluate_recommendations", "audit_run"),
-        _columns("""
+        columns("""
             user_id string | the listener
             list string | for_you, discover
             rank int | 1 = first
@@ -268,7 +216,7 @@ _DECLARED = (
         ("metric", "k", "list", "listeners"),
         ("evaluate_recommendations",),
         ("audit_run",),
-        _columns("""
+        columns("""
             metric string | recall, ndcg, map, coverage, novelty, popularity_share, diversity
             k int | cut of the list
             list string | the list that was measured
@@ -287,7 +235,7 @@ _DECLARED = (
         ("check",),
         ("audit_run",),
         ("publish",),
-        _columns("""
+        columns("""
             check string | what was checked
             passed boolean | whether it holds
             message string | what was found, with its bound
@@ -300,7 +248,7 @@ _DECLARED = (
         ("job", "attempt"),
         (),
         (),
-        _columns("""
+        columns("""
             job string | the job
             attempt int | 1 = first
             started_at timestamp | UTC
@@ -314,46 +262,3 @@ _DECLARED = (
         "What every job did, night by night; written by all of them.",
     ),
 )
-
-TABLES: dict[str, Table] = {table.name: table for table in _DECLARED}
-
-
-def reads(job: str) -> list[Table]:
-    return [table for table in _DECLARED if job in table.readers]
-
-
-def writes(job: str) -> list[Table]:
-    return [table for table in _DECLARED if job in table.writers]
-
-
-def order(wanted: Iterable[str] | None = None) -> list[str]:
-    """The jobs so that each comes after the writers of all it reads; ties in the order of declaration."""
-    after = dependencies()
-    done: list[str] = []
-    while len(done) < len(after):
-        ready = [job for job, needs in after.items() if job not in done and needs <= set(done)]
-        if not ready:
-            raise ValueError(f"the tables form a circle among {sorted(set(after) - set(done))}")
-        done.append(ready[0])
-    if wanted is None:
-        return done
-    unknown = sorted(set(wanted) - set(done))
-    if unknown:
-        raise InputError(f"no job {', '.join(unknown)}; the jobs are {', '.join(done)}")
-    return [job for job in done if job in set(wanted)]
-
-
-def dependencies() -> dict[str, set[str]]:
-    """Job -> the jobs whose tables it reads. `publish` is last: it names every table."""
-    jobs = dict.fromkeys(job for table in _DECLARED for job in (*table.writers, *table.readers))
-    return {job: {writer for table in reads(job) for writer in table.writers} - {job} for job in jobs}
-
-
-def downstream(job: str) -> set[str]:
-    """`job` and every job that depends on it, directly or not."""
-    after, found = dependencies(), {job}
-    while True:
-        more = {other for other, needs in after.items() if needs & found} - found
-        if not more:
-            return found
-        found |= more

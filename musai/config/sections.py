@@ -1,0 +1,245 @@
+"""The models of the configuration's sections: which keys there are and what each may hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator, model_validator
+
+
+def _number(value: Any) -> Any:
+    """YAML reads yes, no, on and off as true and false, which Python would take for 1 and 0."""
+    if value is True or value is False:
+        raise ValueError("a number is due")
+    return value
+
+
+def _column(value: Any) -> str | int:
+    if (isinstance(value, str) and value) or (type(value) is int and value >= 1):
+        return value
+    raise ValueError("a column's name (quoted where YAML reads it as something else) or its position from 1 is due")
+
+
+def _scalar(value: Any) -> str | int | float | bool:
+    if isinstance(value, str | int | float | bool):
+        return value
+    raise ValueError("a text, a number, true or false is due")
+
+
+Real = Annotated[float, BeforeValidator(_number)]
+NotNegative = Annotated[float, BeforeValidator(_number), Field(ge=0)]
+AboveZero = Annotated[float, BeforeValidator(_number), Field(gt=0)]
+Share = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)]
+InnerShare = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=1)]
+Positive = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
+TheirColumn = Annotated[str | int, PlainValidator(_column)]
+Setting = Annotated[str | int | float | bool, PlainValidator(_scalar)]
+Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
+
+# Sections and keys that change where or how fast a night runs, never what it computes.
+NOT_OF_THE_RESULT = ("warehouse", "audit", "spark", "log")
+
+
+class Section(BaseModel):
+    """A section of the configuration; an unknown key is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Warehouse(Section):
+    path: Annotated[str, Field(min_length=1)]
+    keep_runs: Positive
+    keep_history_days: Positive
+    publish_lease_s: AboveZero
+
+    @field_validator("path")
+    @classmethod
+    def _no_pattern(cls, path: str) -> str:
+        if found := sorted(set(path) & set("*?[]{}\\")):
+            raise ValueError(f"Spark reads {' '.join(found)} in a path as a pattern; name another folder")
+        return path
+
+
+class FileFormat(Section):
+    separator: str | None
+    quote: Annotated[str, Field(max_length=1)]
+    header: bool
+    encoding: str
+
+
+class Inputs(Section):
+    interactions: str | None
+    interactions_columns: dict[Literal["user_id", "track_id", "plays", "event", "timestamp"], TheirColumn]
+    interactions_format: FileFormat
+    tracks: str | None
+    tracks_columns: dict[
+        Literal[
+            "track_id", "title", "artist", "album", "genre", "release_date", "language", "lyrics", "tags",
+            "audio_path", "midi_path", "licence", "explicit",
+        ],
+        TheirColumn,
+    ]  # fmt: skip
+    tracks_format: FileFormat
+    tags_separator: Annotated[str, Field(min_length=1)]
+    aliases: str | None
+    aliases_columns: dict[Literal["bad_id", "good_id"], TheirColumn]
+    aliases_format: FileFormat
+    erased_users: str | None
+    blocked_tracks: str | None
+    multiline: bool
+
+
+class Ingest(Section):
+    time_zone: str
+    window_days: Positive | None
+    earliest_date: dt.date
+    event_weights: dict[str, Real]
+    max_rejected_share: Share
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"no time zone {name!r}; write it as in the IANA list, Europe/Berlin say")
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class Matrix(Section):
+    weighting: Literal["none", "log", "bm25"]
+    log_scale: AboveZero
+    bm25_k1: NotNegative
+    bm25_b: Share
+    recency_half_life_days: AboveZero | None
+    min_tracks_per_user: Count
+    min_users_per_track: Count
+
+
+class Similarity(Section):
+    backend: Literal["auto", "implicit", "spark"]
+    local_max_interactions: Positive
+    track_methods: list[Method]
+    user_methods: list[Method]
+    neighbours: Positive
+    scoring_neighbours: Positive
+    user_exponent: Real
+    track_exponent: Real
+    similar_exponent: Real
+    bm25_k1: NotNegative
+    bm25_b: Share
+    max_tracks_per_user: Positive
+    block_users: Positive
+
+    @field_validator("track_methods", "user_methods")
+    @classmethod
+    def _once(cls, methods: list[Method]) -> list[Method]:
+        if len(set(methods)) < len(methods):
+            raise ValueError("a method is named twice")
+        return methods
+
+
+class Factorization(Section):
+    backend: Literal["implicit", "spark"]
+    device: Literal["auto", "cpu", "gpu"]
+    factors: Positive
+    iterations: Positive
+    regularization: NotNegative
+    alpha: AboveZero
+
+
+class Recommend(Section):
+    top_n: Positive
+    blend: dict[Literal["als", Method], NotNegative]
+    lists: list[Literal["for_you", "discover"]]
+    max_tracks_per_artist: Positive | None
+    explicit: Literal["allow", "exclude"]
+    block_memory_mb: Positive
+
+    @field_validator("lists")
+    @classmethod
+    def _for_you(cls, lists: list[str]) -> list[str]:
+        if "for_you" not in lists:
+            raise ValueError("the list for_you is always made")
+        if len(set(lists)) < len(lists):
+            raise ValueError("a list is named twice")
+        return lists
+
+    @field_validator("blend")
+    @classmethod
+    def _some_weight(cls, blend: dict[str, float]) -> dict[str, float]:
+        if not any(blend.values()):
+            raise ValueError("at least one part needs a weight above 0")
+        return blend
+
+
+class Evaluation(Section):
+    every_n_nights: Positive
+    holdout_share: InnerShare
+    min_tracks: Annotated[int, BeforeValidator(_number), Field(ge=2)]
+    ks: Annotated[list[Positive], Field(min_length=1)]
+    max_users: Positive
+    confidence: InnerShare
+    resamples: Positive
+
+
+class Audit(Section):
+    min_users_covered: Share
+    min_list_overlap: Share
+    max_quality_drop: Share
+    quality_metric: Literal["recall", "ndcg", "map"]
+    max_users_drop: Share
+
+
+class Spark(Section):
+    master: str
+    driver_memory: str
+    shuffle_partitions: Positive | None
+    conf: dict[str, Setting]
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"]
+
+
+def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:
+    missing = {name for name, weight in recommend.blend.items() if weight and name != "als"}
+    missing -= set(similarity.track_methods)
+    if not missing:
+        return None
+    return f"recommend.blend: names {', '.join(sorted(missing))}, which similarity.track_methods lacks"
+
+
+class Config(Section):
+    """The whole configuration; sections are named after the packages that read them."""
+
+    seed: Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**31 - 2)]
+    warehouse: Warehouse
+    inputs: Inputs
+    ingest: Ingest
+    matrix: Matrix
+    similarity: Similarity
+    factorization: Factorization
+    recommend: Recommend
+    evaluation: Evaluation
+    audit: Audit
+    spark: Spark
+    log: Log
+
+    @model_validator(mode="after")
+    def _blend_has_its_neighbours(self) -> Config:
+        if fault := blend_fault(self.recommend, self.similarity):
+            raise ValueError(fault)
+        return self
+
+    def digest(self) -> str:
+        """sha256 over every key that can change a result, as canonical JSON."""
+        values = self.model_dump(mode="json", exclude=set(NOT_OF_THE_RESULT))
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

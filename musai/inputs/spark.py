@@ -1,0 +1,321 @@
+"""Rows of an input as Spark reads them: every line of every file, with its place and why it cannot be parsed.
+
+A `Rows` is one group of files (`headers.py`). Its frame has these columns, and one for each field that the group has:
+
+    _file _block _row   file and split, and a number that counts up with the lines of the split
+    _line               the line (Parquet: the row) from 1, where it is known without counting; else null
+    _raw                the row's bytes, in UTF-8 where it could be decoded
+    _kind _reason       see `lines.py`
+
+Line numbers of what Spark splits are counted in a second pass (`rejects`), over the files that need it alone.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import urllib.parse
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from musai.inputs import lines, listing, parquet_types, places, records
+from musai.inputs.headers import Group, Survey, reason_of
+from musai.inputs.listing import Entry
+from musai.inputs.sources import Source
+
+VERIFIED_BY_DRIVER = 256 * 2**20  # bytes of gzip and Parquet up to which the driver reads them through itself
+PLACE = ("_file", "_block", "_row", "_line")
+ORDER = ("url_decode(replace(_file, '+', '%2B'))", "_block", "_row")  # expressions: by file, then by line
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """`types` are the Spark types of the fields; a field that the files lack is in neither."""
+
+    frame: DataFrame
+    types: Mapping[str, str]
+
+
+def read(spark: SparkSession, survey: Survey, only: Collection[str] | None = None) -> list[Rows]:
+    """The rows of each group; of the files named in `only`, where that is given."""
+    found = []
+    for group in survey.groups:
+        if only is not None:
+            group = dataclasses.replace(group, entries=tuple(e for e in group.entries if e.name in only))
+        if not group.entries:
+            continue
+        if group.form.kind == "parquet":
+            found.append(_parquet(spark, group))
+        else:
+            found.append(_text(spark, survey.source, group))
+    return found
+
+
+def united(rows: Sequence[Rows], fields: Sequence[str]) -> DataFrame:
+    """All groups in one frame, with a text column for each field, null where a group lacks it."""
+    frames = []
+    for group in rows:
+        columns = [F.col(f) if f in group.types else F.lit(None).cast("string").alias(f) for f in fields]
+        frames.append(group.frame.select(*PLACE, "_raw", "_kind", "_reason", *columns))
+    return functools.reduce(DataFrame.union, frames)
+
+
+# -- text -----------------------------------------------------------------------------------------------------------
+
+
+def _text(spark: SparkSession, source: Source, group: Group) -> Rows:
+    if _by_python(source, group):
+        frame = _python_lines(spark, source, group)
+    elif source.encoding == "utf-8":
+        valid, raw = F.expr("is_valid_utf8(value)").alias("_valid"), F.col("value").cast("binary").alias("_raw")
+        frame = _spark_lines(spark, group).select(*PLACE, F.col("value").alias("_text"), valid, raw)
+    else:
+        coded = _spark_lines(spark, group).select(*PLACE, F.col("value").cast("binary"))
+        schema = "_file string, _block bigint, _row bigint, _line bigint, _text string, _valid boolean, _raw binary"
+        frame = coded.mapInArrow(_decoder(source.encoding), schema)
+    if group.form.kind == "json":
+        stages = lines.json_object(group.columns, source.encoding)
+    else:
+        separator, quote = group.form.separator or "", source.format.quote
+        stages = lines.delimited(separator, quote, group.header, group.width, group.columns, source.encoding)
+    for stage in stages:
+        frame = frame.withColumns({name: F.expr(expression) for name, expression in stage.items()})
+    fields = [field for field, _ in group.columns]
+    return Rows(frame.select(*PLACE, "_raw", "_kind", "_reason", *fields), dict.fromkeys(fields, "string"))
+
+
+def _by_python(source: Source, group: Group) -> bool:
+    multiline = source.multiline and source.format.quote != "" and group.form.kind == "csv"
+    return multiline or source.wide
+
+
+def _spark_lines(spark: SparkSession, group: Group) -> DataFrame:
+    reader = spark.read.options(**_raw_files())
+    frame = reader.text([entry.spark_path for entry in group.entries])
+    return frame.select(
+        F.col("_metadata.file_path").alias("_file"),
+        F.col("_metadata.file_block_start").alias("_block"),
+        F.monotonically_increasing_id().alias("_row"),
+        F.lit(None).cast("bigint").alias("_line"),
+        "value",
+    )
+
+
+def _raw_files() -> dict[str, str]:
+    """Take names of files as they stand, and local files without Hadoop's checksum files beside them, which fail on
+    names with a colon and on files that were edited."""
+    return {
+        "__globPaths__": "false",
+        "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+        "fs.file.impl.disable.cache": "true",
+    }
+
+
+def _decoder(encoding: str) -> Any:
+    def decode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            found = [records.decoded(raw, encoding) for raw in batch.column(4).to_pylist()]
+            yield pa.RecordBatch.from_arrays([*batch.columns[:4], *_arrays(found)], names=[*PLACE, *TEXT])
+
+    return decode
+
+
+TEXT = ("_text", "_valid", "_raw")
+
+
+def _arrays(found: Sequence[records.Record]) -> list[pa.Array]:
+    texts = pa.array([record.text if record.valid else None for record in found], pa.string())
+    raws = pa.array([record.shown.encode() for record in found], pa.binary())
+    return [texts, pa.array([record.valid for record in found], pa.bool_()), raws]
+
+
+def _python_lines(spark: SparkSession, source: Source, group: Group) -> DataFrame:
+    """One task a file."""
+    entries, encoding, packed = group.entries, source.encoding, group.form.packed
+    separator, quote, multiline = group.form.separator or "", source.format.quote, source.multiline
+    multiline = multiline and group.form.kind == "csv"
+
+    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for entry in (entries[index] for batch in batches for index in batch.column(0).to_pylist()):
+            with listing.opened(entry.path) as raw:
+                stream = listing.unpacked(raw) if packed else raw
+                waiting: list[records.Record] = []
+                for record in records.records(stream, encoding, separator, quote, multiline):
+                    waiting.append(record)
+                    if len(waiting) == 4096:
+                        yield _batch(entry, waiting)
+                        waiting = []
+                yield _batch(entry, waiting)
+
+    schema = "_file string, _block bigint, _row bigint, _line bigint, _text string, _valid boolean, _raw binary"
+    return spark.range(0, len(entries), 1, len(entries)).mapInArrow(task, schema)
+
+
+def _batch(entry: Entry, found: Sequence[records.Record]) -> pa.RecordBatch:
+    number = pa.array([record.line for record in found], pa.int64())
+    file = pa.array([urllib.parse.quote(entry.spark_path, safe="/:")] * len(found), pa.string())
+    zero = pa.array([0] * len(found), pa.int64())
+    return pa.RecordBatch.from_arrays([file, zero, number, number, *_arrays(found)], names=[*PLACE, *TEXT])
+
+
+# -- Parquet --------------------------------------------------------------------------------------------------------
+
+
+def _parquet(spark: SparkSession, group: Group) -> Rows:
+    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")  # pandas writes nanoseconds; Spark knows none
+    columns = dict(group.columns)
+    by_column = dict(zip(columns.values(), group.types, strict=True))
+    schema = ", ".join(f"{_quoted(column)} {type_.split(' ')[0]}" for column, type_ in by_column.items())
+    reader = spark.read.schema(schema).options(**_raw_files())
+    frame = reader.parquet(*[entry.spark_path for entry in group.entries])
+    zone = str(spark.conf.get("spark.sql.session.timeZone"))
+    fields, types = {}, {}
+    for (field, column), type_ in zip(group.columns, group.types, strict=True):
+        fields[field], types[field] = _typed(field, _quoted(column), type_, zone)
+    texts = [_quoted(column) for column, type_ in by_column.items() if type_ in ("string", "binary")]
+    valid = " AND ".join(f"coalesce(is_valid_utf8(CAST({text} AS string)), true)" for text in texts) or "true"
+    shown = [F.concat(F.lit(f"{column}="), F.coalesce(F.expr(_quoted(column)).cast("string"), F.lit("null")))
+             for column in by_column]  # fmt: skip
+    place: list[Column] = [
+        F.col("_metadata.file_path").alias("_file"),
+        F.lit(0).cast("bigint").alias("_block"),
+        (F.col("_metadata.row_index") + 1).alias("_row"),
+        (F.col("_metadata.row_index") + 1).alias("_line"),
+        F.concat_ws(", ", *shown).cast("binary").alias("_raw"),
+        F.lit(None).cast("string").alias("_kind"),
+        F.expr(f"CASE WHEN NOT ({valid}) THEN 'not valid utf-8' END").alias("_reason"),
+    ]
+    return Rows(frame.select(*place, *(F.expr(sql).alias(field) for field, sql in fields.items())), types)
+
+
+def _quoted(column: str) -> str:
+    return f"`{column.replace('`', '``')}`"
+
+
+def _typed(field: str, column: str, type_: str, zone: str) -> tuple[str, str]:
+    """The expression of a field, and its type: text but for numbers of plays, moments, days, truth and lists."""
+    if type_ in ("double", "float") and field not in ("plays", "timestamp"):  # pandas makes 7.0 of an id beside nulls
+        whole = f"{column} = floor({column}) AND abs({column}) < 9007199254740992"
+        number = f"CASE WHEN {whole} THEN CAST(CAST({column} AS bigint) AS string) ELSE CAST({column} AS string) END"
+        return f"CASE WHEN NOT isnan({column}) THEN {number} END", "string"
+    if type_ == "array<string>":
+        return column, type_
+    if field == "explicit" and type_ == "boolean":
+        return column, "boolean"
+    if field == "plays" and type_ not in ("string", "binary", "date", "timestamp", "timestamp_ntz"):
+        return f"CAST({f'CAST({column} AS string)' if type_ == 'float' else column} AS double)", "double"
+    if field in ("timestamp", "release_date"):
+        if type_ in (parquet_types.NANOS, parquet_types.NANOS_UTC):
+            column = f"timestamp_micros(({column} - pmod({column}, 1000)) div 1000)"
+            if type_ == parquet_types.NANOS:  # so far as if in UTC
+                column = f"to_utc_timestamp({column}, {lines.literal(zone)})"
+            type_ = "timestamp"
+        if type_ in ("timestamp", "timestamp_ntz", "date"):
+            wanted = "timestamp" if field == "timestamp" else "date"
+            return f"CAST({column} AS {wanted})", wanted
+    return f"CAST({column} AS string)", "string"
+
+
+# -- files that break while they are read -----------------------------------------------------------------------------
+
+
+def verified(spark: SparkSession, survey: Survey) -> Survey:
+    """The survey less the gzip and Parquet files that cannot be read to their end, which Spark would stop at.
+
+    A pass over the wanted columns (Parquet) or all bytes (gzip); nothing is taken from a file that breaks off.
+    """
+    tasks = [
+        (entry, [column for _, column in group.columns] if group.form.kind == "parquet" else None)
+        for group in survey.groups
+        for entry in group.entries
+        if group.form.kind == "parquet" or group.form.packed
+    ]
+    if sum(entry.size for entry, _ in tasks) <= VERIFIED_BY_DRIVER:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda task: (task[0].name, _broken(*task)), tasks))
+    else:
+        found = _broken_by_spark(spark, tasks)
+    broken = {name: reason for name, reason in found if reason}
+    return survey.without(broken) if broken else survey
+
+
+def _broken(entry: Entry, columns: list[str] | None) -> str | None:
+    """Why a file cannot be read to its end; None where it can."""
+    try:
+        with listing.opened(entry.path) as stream:
+            if columns is None:
+                packed = listing.unpacked(stream)
+                while packed.read(2**20):
+                    pass
+            else:
+                for _ in pq.ParquetFile(stream).iter_batches(columns=columns, use_threads=False):
+                    pass
+    except (OSError, EOFError, zlib.error, pa.ArrowException, ValueError) as error:
+        return f"unreadable {'gzip' if columns is None else 'Parquet'}: {reason_of(error)}"
+    return None
+
+
+def _broken_by_spark(spark: SparkSession, tasks: Sequence[tuple[Entry, list[str] | None]]) -> list[tuple[str, Any]]:
+    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            numbers = batch.column(0)
+            found = pa.array([_broken(*tasks[index]) for index in numbers.to_pylist()], pa.string())
+            yield pa.RecordBatch.from_arrays([numbers, found], names=["id", "reason"])
+
+    rows = spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(look, "id bigint, reason string").collect()
+    return [(tasks[row["id"]][0].name, row["reason"]) for row in rows]
+
+
+# -- rejects --------------------------------------------------------------------------------------------------------
+
+
+def names(survey: Survey, files: Collection[str]) -> set[str]:
+    """The inputs' names of files that Spark names its own way."""
+    wanted = {places.plain(file) for file in files}
+    entries = (entry for group in survey.groups for entry in group.entries)
+    return {entry.name for entry in entries if places.plain(entry.spark_path) in wanted}
+
+
+def rejects(
+    spark: SparkSession, survey: Survey, files: Collection[str], bad: DataFrame | None, erased: Sequence[str] = ()
+) -> DataFrame:
+    """Rows for `rejected_rows`: the rows of `bad` (PLACE, _reason, _raw, _unknown), all of them of `files`, and the
+    files that are rejects as a whole. `_unknown`: the row's user could not be told."""
+    whole = [(name, reason, None) for name, reason in survey.rejects]
+    frame = spark.createDataFrame(whole, places.SCHEMA)
+    if bad is not None and files:
+        wanted = {entry.name: entry for group in survey.groups for entry in group.entries if entry.name in files}
+        by_row = frozenset(name for name, entry in wanted.items() if name.lower().endswith(".parquet"))
+        named = {places.plain(entry.spark_path): name for name, entry in wanted.items()}
+        numbered = _numbered(spark, survey, files, bad)
+        raw = F.substring("_raw", 1, places.RAW_BYTES)
+        frame = frame.union(
+            numbered.select("_file", "_line", "_reason", raw, "_unknown").mapInArrow(
+                places.described(named, by_row, erased), places.SCHEMA
+            )
+        )
+    return frame.select(F.lit(survey.source.name).alias("source"), "place", "reason", "raw")
+
+
+def _numbered(spark: SparkSession, survey: Survey, files: Collection[str], bad: DataFrame) -> DataFrame:
+    """`bad` with `_line` everywhere: lines of the splits before, and the place within the split."""
+    split = None
+    for group in survey.groups:
+        entries = tuple(entry for entry in group.entries if entry.name in files)
+        if entries and group.form.kind != "parquet" and not _by_python(survey.source, group):
+            part = _spark_lines(spark, dataclasses.replace(group, entries=entries))
+            part = part.groupBy("_file", "_block").agg(F.min("_row").alias("_first"), F.count("*").alias("_lines"))
+            split = part if split is None else split.union(part)
+    if split is None:
+        return bad
+    before = Window.partitionBy("_file").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
+    split = split.withColumn("_before", F.coalesce(F.sum("_lines").over(before), F.lit(0))).drop("_lines")
+    line = F.coalesce("_line", F.expr("_before + _row - _first + 1"))
+    return bad.join(F.broadcast(split), ["_file", "_block"], "left").withColumn("_line", line)

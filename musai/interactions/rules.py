@@ -1,0 +1,150 @@
+"""Which row of the listening log counts, and for what: SQL expressions over the fields that an input has.
+
+Stages as in `musai.inputs.lines`: each uses the columns of those before. `types` are the Spark types of the fields;
+text is parsed here, a number or a moment of a Parquet file is taken as it is. The first reason that holds is given.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from musai.config import Ingest
+from musai.inputs.lines import Stage, is_text, literal
+
+MAX_PLAYS = 1e9
+MICRO = 1e6  # plays x weight are added up in millionths, as integers: the sum depends on no order
+
+NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
+NOT_A_NUMBER = r"^[+-]?[nN][aA][nN]\z"
+INFINITE = r"^[+-]?(?i:inf|infinity)\z"
+DATE = r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})"
+TIME = r"([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
+ZONE = r" ?(?:([Zz]|UTC|GMT)|([+-][0-9]{2})(?::?([0-9]{2}))?)"
+ISO = rf"^{DATE}(?:[Tt ]{TIME}(?:{ZONE})?)?\z"
+ISO_USUAL = (  # what Spark reads by itself, and all but a few logs hold
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?\z"
+)
+TRIMMED = ("plays", "event", "timestamp")  # ids never are
+WHITE = " \t\n\x0b\x0c\r\x85\xa0\u3000"
+
+
+def stages(types: Mapping[str, str], ingest: Ingest, run_date: dt.date, now: dt.datetime) -> list[Stage]:
+    """From the fields, `_kind`, `_reason` and `_erased`: `_status` and what a used row adds up to.
+
+    `_status` is header, blank, erased, rejected, outside or used, in that precedence; `_micro` the plays x weight in
+    millionths, `_at` the moment.
+    """
+    return [
+        {name: f"btrim(`{name}`, {literal(WHITE)})" for name in TRIMMED if _is_text(types, name)},
+        {"_plays": _plays(types), "_weight": _weight(types, ingest.event_weights), "_at": _moment(types)},
+        {"_reason": _reason(types, ingest, now)},
+        {
+            "_status": f"""CASE WHEN _kind IS NOT NULL THEN _kind
+                WHEN _erased THEN 'erased'
+                WHEN _reason IS NOT NULL THEN 'rejected'
+                WHEN {_outside(ingest, run_date)} THEN 'outside'
+                ELSE 'used' END""",
+            "_micro": f"CAST(rint(greatest(least(_plays * _weight * {MICRO!r}D, 9e18D), -9e18D)) AS bigint)",
+        },
+    ]
+
+
+def _is_text(types: Mapping[str, str], field: str) -> bool:
+    return types.get(field) == "string"
+
+
+def _plays(types: Mapping[str, str]) -> str:
+    """The number, or null where there is none; a row without plays counts as one."""
+    if "plays" not in types:
+        return "1.0D"
+    if not _is_text(types, "plays"):
+        return "coalesce(plays, 1.0D)"
+    json_numbers = """replace(plays, '"', '')"""  # from_json gives NaN and Infinity in quotes
+    return f"""CASE WHEN plays IS NULL OR plays = '' THEN 1.0D
+        WHEN plays rlike {literal(NUMBER)} THEN try_cast(plays AS double)
+        WHEN {json_numbers} rlike {literal(NOT_A_NUMBER)} THEN double('NaN')
+        WHEN {json_numbers} rlike {literal(INFINITE)} THEN double('Infinity') END"""
+
+
+def _weight(types: Mapping[str, str], weights: Mapping[str, float]) -> str:
+    """Of the row's event; null where it has one that is not in the configuration."""
+    play = f"{float(weights['play'])!r}D" if "play" in weights else "CAST(NULL AS double)"
+    if "event" not in types:
+        return play
+    cases = " ".join(f"WHEN event = {literal(event)} THEN {float(weight)!r}D" for event, weight in weights.items())
+    return f"CASE WHEN event IS NULL OR event = '' THEN {play} {cases} END"
+
+
+def _moment(types: Mapping[str, str]) -> str:
+    """The instant of the row; null where there is none, or where it cannot be read."""
+    if "timestamp" not in types:
+        return "CAST(NULL AS timestamp)"
+    return moment("`timestamp`") if _is_text(types, "timestamp") else "`timestamp`"
+
+
+def moment(text: str) -> str:
+    """A trimmed text as an instant: ISO 8601, or seconds since 1970; null where it is neither.
+
+    Text without a zone is in the session's time zone. Guarded by expressions because Spark's cast takes much more
+    (`2021`, `T12:30`, words); a day or hour that there is not gives null.
+    """
+    part = {name: f"regexp_extract({text}, {literal(ISO)}, {index})" for index, name in enumerate(PARTS, start=1)}
+    zone = f"""CASE WHEN {part["utc"]} <> '' THEN 'Z' WHEN {part["offset"]} = '' THEN ''
+        ELSE concat({part["offset"]}, ':', if({part["minutes"]} = '', '00', {part["minutes"]})) END"""
+    time = f"""concat('T', {part["hour"]}, ':', {part["minute"]},
+        ':', if({part["second"]} = '', '00', {part["second"]}),
+        '.', if({part["fraction"]} = '', '0', substr({part["fraction"]}, 1, 6)), {zone})"""
+    rebuilt = f"""concat({part["year"]}, '-', {part["month"]}, '-', {part["day"]},
+        if({part["hour"]} = '', '', {time}))"""
+    seconds = f"greatest(least(try_cast({text} AS decimal(38,6)), 1000000000000BD), -1000000000000BD)"
+    return f"""CASE WHEN {text} rlike {literal(ISO_USUAL)} THEN try_cast({text} AS timestamp)
+        WHEN {text} rlike {literal(NUMBER)} THEN timestamp_micros(CAST({seconds} * 1000000 AS bigint))
+        WHEN {text} rlike {literal(ISO)} THEN try_cast({rebuilt} AS timestamp) END"""
+
+
+PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "utc", "offset", "minutes")
+
+
+def instant(moment: dt.datetime) -> str:
+    """A SQL expression for a moment with a zone."""
+    return f"timestamp_micros({(moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)})"
+
+
+def start_of(day: dt.date, ingest: Ingest) -> dt.datetime:
+    """The first instant of a day in `ingest.time_zone`."""
+    return dt.datetime.combine(day, dt.time(), ingest.zone)
+
+
+def _reason(types: Mapping[str, str], ingest: Ingest, now: dt.datetime) -> str:
+    cases = [f"WHEN user_id IS NULL OR NOT {is_text('user_id')} THEN 'no user id'"]
+    cases += [f"WHEN track_id IS NULL OR NOT {is_text('track_id')} THEN 'no track id'"]
+    if "plays" in types:
+        cases += [
+            "WHEN _plays IS NULL THEN 'plays is not a number'",
+            "WHEN isnan(_plays) THEN 'plays is NaN'",
+            "WHEN abs(_plays) = double('Infinity') THEN 'plays is infinite'",
+            "WHEN _plays < 0 THEN 'plays is negative'",
+            "WHEN _plays = 0 THEN 'plays is zero'",
+            f"WHEN _plays > {MAX_PLAYS!r}D THEN 'plays is above 1e9'",
+        ]
+    cases += ["WHEN _weight IS NULL THEN 'event is not in ingest.event_weights'"]
+    if "timestamp" in types:
+        given = "`timestamp` IS NOT NULL AND `timestamp` <> ''" if _is_text(types, "timestamp") else "false"
+        earliest = instant(start_of(ingest.earliest_date, ingest))
+        cases += [
+            f"WHEN {given} AND _at IS NULL THEN 'timestamp cannot be read'",
+            f"WHEN _at > {instant(now + dt.timedelta(days=1))} THEN 'timestamp is in the future'",
+            f"WHEN _at < {earliest} THEN 'timestamp is before ingest.earliest_date'",
+        ]
+    return f"CASE WHEN _kind IS NOT NULL THEN NULL WHEN _reason IS NOT NULL THEN _reason {' '.join(cases)} END"
+
+
+def _outside(ingest: Ingest, run_date: dt.date) -> str:
+    """Whether a row lies after the run date, or before the window; one without a moment lies in any."""
+    bounds = [f"_at >= {instant(start_of(run_date + dt.timedelta(days=1), ingest))}"]
+    if ingest.window_days is not None and ingest.window_days <= run_date.toordinal():
+        first = run_date - dt.timedelta(days=ingest.window_days - 1)
+        bounds.append(f"_at < {instant(start_of(first, ingest))}")
+    return f"coalesce({' OR '.join(bounds)}, false)"

@@ -1,0 +1,207 @@
+"""The listening log distributed: judge every row, add up those that count, account for the others.
+
+First `ingest`, then write its `interactions` once and whole, then ask for `counts()` and write `rejected()`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+from collections.abc import Collection
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
+from pyspark.sql import functions as F
+
+from musai.config import Config
+from musai.errors import InputError
+from musai.inputs import headers
+from musai.inputs import spark as inputs
+from musai.inputs.files import read_ids
+from musai.inputs.headers import Survey
+from musai.inputs.lines import is_text
+from musai.inputs.sources import source
+from musai.interactions import aliases, rules
+
+STATUSES = ("used", "rejected", "outside", "erased", "header", "blank")
+HALF = 2**32  # sums are kept as two integers, of the high and the low 32 bits: neither can overflow
+BROADCAST_BYTES = 2**27  # files of aliases up to this size are sent to every executor
+
+
+@dataclasses.dataclass
+class Ingested:
+    """`interactions`: user_id, track_id, plays, events, last_event_at. The rest is known once it has been written."""
+
+    interactions: DataFrame
+    _log: _Log
+    _aliases: _Aliases | None
+    _observed: Observation
+
+    def counts(self, used: int | None = None) -> dict[str, int]:
+        """Rows: read = used + rejected + outside + erased; header, blank; files, rejected_files.
+
+        With `used`, the sum of `events` as it was written, they are counted anew where they disagree with it: Spark
+        counts the rows of a task twice that it had to do again for a lost executor.
+        """
+        found = self._observed.get
+        if used is not None and used != found["used"]:
+            found = self._log.judged().agg(*_counts()).collect()[0].asDict()
+        counts = {status: int(found[status]) for status in STATUSES}
+        read = sum(counts[status] for status in STATUSES[:4])
+        survey = self._log.survey
+        files = sum(len(group.entries) for group in survey.groups)
+        return {"read": read, **counts, "files": files, "rejected_files": len(survey.rejects)}
+
+    def rejected(self) -> DataFrame:
+        """source, place, reason, raw: of the log, and of the aliases."""
+        log, files = self._log, [file for file in self._observed.get["files"] if file]
+        wanted = inputs.names(log.survey, files)
+        bad = None
+        if wanted:
+            bad = log.judged(wanted).where("_status = 'rejected'").withColumn("_unknown", F.col("user_id").isNull())
+        frame = inputs.rejects(log.spark, log.survey, wanted, bad, log.erased)
+        return frame if self._aliases is None else frame.union(self._aliases.rejected())
+
+
+def ingest(spark: SparkSession, config: Config, run_date: dt.date, now: dt.datetime) -> Ingested:
+    """Raises InputError where the log, the aliases or the list of erased users cannot be used at all."""
+    spark.conf.set("spark.sql.session.timeZone", config.ingest.time_zone)
+    erased = tuple(read_ids(config.inputs.erased_users, "inputs.erased_users"))
+    log = _Log(spark, config, run_date, now, _survey(spark, config, "interactions"), erased)
+    table = _Aliases(spark, _survey(spark, config, "aliases")) if config.inputs.aliases is not None else None
+    observed = Observation()
+    rows = log.judged().observe(observed, *_counts(), _files_of_rejects())
+    used = rows.where("_status = 'used'")
+    if table is not None:
+        used = table.applied(used)
+    return Ingested(finished(added_up(used, "user_id", "track_id")), log, table, observed)
+
+
+def added_up(rows: DataFrame, *keys: str) -> DataFrame:
+    """Exact sums of used rows over `keys`, of which sums can be added up again."""
+    return rows.groupBy(*keys).agg(
+        F.expr("sum(shiftright(_micro, 32))").alias("_high"),
+        F.expr(f"sum(_micro & {HALF - 1}L)").alias("_low"),
+        F.count("*").alias("events"),
+        F.max("_at").alias("last_event_at"),
+    )
+
+
+def finished(sums: DataFrame) -> DataFrame:
+    """`added_up` with the plays as one number; rounded once, so that it is the same whatever was added first."""
+    plays = F.expr(f"(_high * {float(HALF)!r}D + _low) / {rules.MICRO!r}D").alias("plays")
+    return sums.select("user_id", "track_id", plays, "events", "last_event_at")
+
+
+def _counts() -> list[Column]:
+    return [F.count_if(F.col("_status") == status).alias(status) for status in STATUSES]
+
+
+def _files_of_rejects() -> Column:
+    return F.collect_set(F.expr("CASE WHEN _status = 'rejected' THEN _file END")).alias("files")
+
+
+def _survey(spark: SparkSession, config: Config, name: str) -> Survey:
+    described = source(config, name)
+    if described is None:
+        raise InputError(f"inputs.{name}: it has to be named")
+    survey = headers.survey(described)
+    if not survey.faults:
+        survey = inputs.verified(spark, survey)
+    if survey.faults:
+        raise InputError(survey.faults)
+    return survey
+
+
+@dataclasses.dataclass(frozen=True)
+class _Log:
+    """The listening log and what its rows are judged by."""
+
+    spark: SparkSession
+    config: Config
+    run_date: dt.date
+    now: dt.datetime
+    survey: Survey
+    erased: tuple[str, ...]
+
+    def judged(self, files: Collection[str] | None = None) -> DataFrame:
+        """Every row with its place, `_raw`, `_reason`, `_status`, user_id, track_id, `_micro` and `_at`."""
+        frames = []
+        for rows in inputs.read(self.spark, self.survey, files):
+            frame = self._with_erased(rows.frame)
+            for stage in rules.stages(rows.types, self.config.ingest, self.run_date, self.now):
+                frame = frame.withColumns({name: F.expr(expression) for name, expression in stage.items()})
+            kept = ("_raw", "_reason", "_status", "user_id", "track_id", "_micro", "_at")
+            frames.append(frame.select(*inputs.PLACE, *kept))
+        return functools.reduce(DataFrame.union, frames)
+
+    def _with_erased(self, frame: DataFrame) -> DataFrame:
+        if not self.erased:
+            return frame.withColumn("_erased", F.lit(False))
+        table = self.spark.createDataFrame(pa.table({"user_id": pa.array(self.erased, pa.string())}))
+        table = F.broadcast(table.withColumn("_erased", F.lit(True)))
+        return frame.join(table, "user_id", "left").withColumn("_erased", F.coalesce("_erased", F.lit(False)))
+
+
+class _Aliases:
+    """Bad track ids and the good ones they stand for, chains followed to their end."""
+
+    def __init__(self, spark: SparkSession, survey: Survey) -> None:
+        self._spark = spark
+        self._survey = survey
+        self._chained, self._dropped = self._chains()
+
+    def applied(self, rows: DataFrame) -> DataFrame:
+        """Rows with good track ids in place of bad ones."""
+        table = self._ends()
+        if sum(entry.size for group in self._survey.groups for entry in group.entries) <= BROADCAST_BYTES:
+            table = F.broadcast(table)
+        good = F.coalesce("_good_id", "track_id")
+        return rows.join(table, rows["track_id"] == table["_bad_id"], "left").withColumn("track_id", good)
+
+    def rejected(self) -> DataFrame:
+        """Aliases that were not used, with the reason."""
+        rows = self._judged()
+        if self._dropped:
+            broken = F.col("bad_id").isin(sorted(self._dropped)) & F.col("_reason").isNull()
+            circle = F.lit("the aliases go round in a circle; this one is left out")
+            rows = rows.withColumn("_reason", F.when(broken, circle).otherwise(F.col("_reason")))
+        bad = rows.where("_reason IS NOT NULL").withColumn("_unknown", F.lit(False))
+        files = {entry.name for group in self._survey.groups for entry in group.entries}
+        return inputs.rejects(self._spark, self._survey, files, bad)
+
+    def _judged(self) -> DataFrame:
+        """Every alias once, the first of its bad id; `_reason` where it is not used."""
+        reason = f"""CASE WHEN _reason IS NOT NULL THEN _reason
+            WHEN bad_id IS NULL OR NOT {is_text("bad_id")} THEN 'no bad id'
+            WHEN good_id IS NULL OR NOT {is_text("good_id")} THEN 'no good id'
+            WHEN bad_id = good_id THEN 'the alias stands for itself' END"""
+        rows = inputs.united(inputs.read(self._spark, self._survey), ("bad_id", "good_id"))
+        rows = rows.where("_kind IS NULL").withColumn("_reason", F.expr(reason))
+        group = Window.partitionBy(F.expr("CASE WHEN _reason IS NULL THEN bad_id END"))
+        rank = F.row_number().over(group.orderBy(*map(F.expr, inputs.ORDER)))
+        again = F.expr("CASE WHEN _reason IS NOT NULL THEN _reason WHEN _rank > 1 THEN 'bad id again' END")
+        return rows.withColumn("_rank", rank).withColumn("_reason", again)
+
+    def _used(self) -> DataFrame:
+        return self._judged().where("_reason IS NULL").select("bad_id", "good_id")
+
+    def _chains(self) -> tuple[dict[str, str], set[str]]:
+        """Aliases that lead to other aliases, few if any, are followed by the driver."""
+        used = self._used()
+        leading = used.join(used.select(F.col("bad_id").alias("good_id")), "good_id", "left_semi")
+        return aliases.resolved({row["bad_id"]: row["good_id"] for row in leading.collect()})
+
+    def _ends(self) -> DataFrame:
+        """`_bad_id`, `_good_id`: where each alias ends."""
+        used = self._used()
+        if self._chained:
+            bad, via = list(self._chained), list(self._chained.values())
+            table = pa.table({"bad_id": pa.array(bad, pa.string()), "_via": pa.array(via, pa.string())})
+            used = used.join(F.broadcast(self._spark.createDataFrame(table)), "bad_id", "left")
+            last = self._used().select(F.col("bad_id").alias("_via"), F.col("good_id").alias("_last"))
+            last = last.where(~F.col("_via").isin(sorted(self._dropped))) if self._dropped else last
+            used = used.join(last, "_via", "left").withColumn("good_id", F.coalesce("_last", "_via", "good_id"))
+        used = used.where("bad_id <> good_id")
+        return used.select(F.col("bad_id").alias("_bad_id"), F.col("good_id").alias("_good_id"))

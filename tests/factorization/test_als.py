@@ -1,0 +1,250 @@
+"""ALS against known answers: matrices that must come back, normal equations solved by hand, the loss worked by hand."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+import threadpoolctl
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+from scipy.sparse import random as random_sparse
+
+from musai import config
+from musai.errors import InputError, MusaiError
+from musai.factorization import als, devices
+from musai.factorization.als import Factors, check_limits, train
+
+
+def settings(**changes: Any) -> config.Factorization:
+    chosen = {"device": "cpu", "factors": 8, "iterations": 15, "regularization": 0.05, "alpha": 10.0, **changes}
+    return config.load([], [f"factorization.{key}={value}" for key, value in chosen.items()]).factorization
+
+
+def weights(users: int = 60, items: int = 40, density: float = 0.15, seed: int = 0) -> csr_matrix:
+    matrix = random_sparse(users, items, density, format="csr", dtype=np.float32, random_state=seed)
+    matrix.data += np.float32(0.1)
+    return matrix
+
+
+def scores(factors: Factors) -> np.ndarray:
+    return factors.users @ factors.tracks.T
+
+
+def loss(matrix: csr_matrix, factors: Factors, alpha: float, regularization: float) -> float:
+    """The sum that the module's docstring says is minimised, with no short cut, in float64."""
+    confidence = 1 + alpha * matrix.toarray().astype(np.float64)
+    preference = (matrix.toarray() > 0).astype(np.float64)
+    users, tracks = factors.users.astype(np.float64), factors.tracks.astype(np.float64)
+    fit = (confidence * (preference - users @ tracks.T) ** 2).sum()
+    return float(fit + regularization * ((users**2).sum() + (tracks**2).sum()))
+
+
+def test_a_checkerboard_comes_back() -> None:
+    board = np.add.outer(np.arange(50), np.arange(50)) % 2
+    factors = train(csr_matrix(board.astype(np.float32)), settings(factors=2, regularization=0.01), 1, 2)
+    np.testing.assert_allclose(scores(factors), board, atol=0.01)
+
+
+@pytest.mark.parametrize("seed", [0, 42])
+def test_exact_at_regularization_0(seed: int) -> None:
+    rows = ["110100", "011100", "101000", "110000", "001101", "010001", "000011"]
+    counts = csr_matrix(np.array([list(row) for row in rows]).astype(np.float32))
+    factors = train(counts, settings(factors=6, regularization=0, alpha=1, iterations=100), seed, 1)
+    np.testing.assert_allclose(scores(factors), counts.toarray(), atol=1e-3)
+
+
+def test_the_loss_falls_with_every_sweep() -> None:
+    matrix = weights()
+    found = [loss(matrix, train(matrix, settings(iterations=n), 3, 1), 10.0, 0.05) for n in (1, 2, 4, 8, 16)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] < 0.8 * found[0]
+
+
+@pytest.mark.parametrize("alpha", [0.5, 10.0])
+def test_confidence_is_one_plus_alpha_weight(alpha: float) -> None:
+    """At rest every row solves its normal equations (Y' C Y + r I) x = Y' C p, here in float64 with numpy."""
+    regularization, factors_count = 0.3, 4
+    matrix = weights(users=20, items=15, density=0.4)
+    chosen = settings(factors=factors_count, alpha=alpha, regularization=regularization, iterations=300)
+    factors = train(matrix, chosen, 5, 1)
+    tracks = factors.tracks.astype(np.float64)
+    exact = AlternatingLeastSquares(factors=factors_count, regularization=regularization, alpha=1.0, num_threads=1)
+    exact.item_factors = factors.tracks
+    for user in range(matrix.shape[0]):
+        weight = matrix[user].toarray()[0].astype(np.float64)
+        confidence = 1 + alpha * weight
+        left = (tracks.T * confidence) @ tracks + regularization * np.eye(factors_count)
+        by_hand = np.linalg.solve(left, (tracks.T * confidence) @ (weight > 0))
+        np.testing.assert_allclose(factors.users[user], by_hand, rtol=5e-3, atol=5e-3)
+        given = matrix[user].copy()
+        given.data = 1 + np.float32(alpha) * given.data
+        np.testing.assert_allclose(exact.recalculate_user(user, given), by_hand, rtol=1e-3, atol=1e-3)
+
+
+def test_the_same_as_implicit_called_bare() -> None:
+    matrix = weights()
+    bare = AlternatingLeastSquares(factors=8, regularization=0.05, alpha=1.0, num_threads=1, random_state=8)
+    given = matrix.copy()
+    given.data = 1 + np.float32(10) * given.data
+    bare.fit(given, show_progress=False)
+    factors = train(matrix, settings(), 7, 1)
+    np.testing.assert_array_equal(factors.users, bare.user_factors)
+    np.testing.assert_array_equal(factors.tracks, bare.item_factors)
+
+
+def test_threads_change_no_bit() -> None:
+    matrix = weights(users=400, items=300, density=0.05)
+    one, two = (train(matrix, settings(factors=33), 1, threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one.users, two.users)
+    np.testing.assert_array_equal(one.tracks, two.tracks)
+
+
+def test_seed_0_is_reproducible_and_another_seed_is_another_start() -> None:
+    matrix = weights()
+    first, again, other = (train(matrix, settings(), seed, 2) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.users, again.users)
+    np.testing.assert_array_equal(first.tracks, again.tracks)
+    assert not np.array_equal(first.users, other.users)
+
+
+def test_the_matrix_stays_as_it_is() -> None:
+    matrix = weights()
+    before = matrix.copy()
+    train(matrix, settings(), 1, 2)
+    np.testing.assert_array_equal(matrix.data, before.data)
+    np.testing.assert_array_equal(matrix.indices, before.indices)
+
+
+def test_wide_indices_are_taken() -> None:
+    narrow = weights()
+    wide = narrow.copy()
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    np.testing.assert_array_equal(train(wide, settings(), 1, 1).users, train(narrow, settings(), 1, 1).users)
+
+
+def test_rows_without_weights_are_zero() -> None:
+    matrix = weights().tolil()
+    matrix[7, :] = 0
+    matrix[:, [0, 39]] = 0
+    factors = train(matrix.tocsr(), settings(), 1, 2)
+    assert (factors.users.shape, factors.tracks.shape) == ((60, 8), (40, 8))
+    assert factors.users.dtype == factors.tracks.dtype == np.dtype(np.float32)
+    assert not factors.users[7].any()
+    assert not factors.tracks[[0, 39]].any()
+    assert factors.users[np.arange(60) != 7].any(axis=1).all()
+    assert factors.tracks[1:39].any(axis=1).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (3, 0), (0, 2)])
+def test_no_weight_at_all(shape: tuple[int, int]) -> None:
+    factors = train(csr_matrix(shape, dtype=np.float32), settings(), 1, 1)
+    assert (factors.users.shape, factors.tracks.shape) == ((shape[0], 8), (shape[1], 8))
+    assert not factors.users.any() | factors.tracks.any()
+
+
+def test_every_sweep_is_told() -> None:
+    told: list[tuple[int, int, float]] = []
+    train(weights(), settings(iterations=4), 1, 1, lambda *sweep: told.append(sweep))
+    assert [(done, total) for done, total, _ in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert 0 < told[0][2] <= told[1][2] <= told[2][2] <= told[3][2]
+
+
+def test_blas_has_one_thread_while_it_trains() -> None:
+    """More would change bits with the machine, and implicit calls BLAS from within each of its own threads."""
+    seen: list[set[int]] = []
+    train(weights(), settings(iterations=1), 1, 2, lambda *_: seen.append(blas_threads()))
+    assert seen == [{1}]
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0, 0.0, 3e38])
+def test_a_weight_that_is_none(weight: float) -> None:
+    matrix = weights()
+    matrix.data[3] = weight
+    with pytest.raises(InputError, match="weights must be finite and > 0"):
+        train(matrix, settings(), 1, 1)
+
+
+def test_nan_in_the_training_stops_it() -> None:
+    matrix = weights()
+    matrix.data[:] = 1e37  # finite, and so is the confidence; its products are not
+    with pytest.raises(MusaiError, match="NaN or infinity in the factors") as caught:
+        train(matrix, settings(regularization=0), 1, 1)
+    assert not isinstance(caught.value, InputError)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_result_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, bad: float) -> None:
+    matrix = weights()
+    tracks = np.ones((40, 8), np.float32)
+    tracks[5, 2] = bad
+    monkeypatch.setattr(als, "_model", lambda *_: fitted(np.ones((60, 8), np.float32), tracks))
+    with pytest.raises(MusaiError, match="NaN or infinity"):
+        train(matrix, settings(), 1, 1)
+
+
+def test_rows_that_the_gpu_gave_up_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernel writes zeros over NaN; zeros are right only where a row has no weight."""
+    matrix = weights().tolil()
+    matrix[7, :] = 0
+    users, tracks = np.ones((60, 8), np.float32), np.ones((40, 8), np.float32)
+    users[7] = 0
+    monkeypatch.setattr(devices, "choose", lambda device: "gpu")
+    monkeypatch.setattr(als, "_model", lambda *_: fitted(users, tracks))
+    assert not train(matrix.tocsr(), settings(), 1, 1).users[7].any()
+    users[[8, 9]] = 0
+    with pytest.raises(MusaiError, match="2 users on the GPU"):
+        train(matrix.tocsr(), settings(), 1, 1)
+
+
+def fitted(users: np.ndarray, tracks: np.ndarray) -> Any:
+    """A model that ends with these factors, which it hands out as implicit's GPU matrices do."""
+    sides = [types.SimpleNamespace(to_numpy=lambda side=side: side) for side in (users, tracks)]
+    return types.SimpleNamespace(
+        iterations=1, user_factors=sides[0], item_factors=sides[1], fit=lambda *args, **kwargs: None
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((10, 10, 2**31, 64, "cpu"), "user_item: 2,147,483,648 weights"),
+        ((2**25, 10, 100, 64, "cpu"), "33,554,432 users x 64 factors"),
+        ((10, 2**25, 100, 64, "gpu"), "33,554,432 tracks x 64 factors"),
+        ((10, 10, 100, 1025, "gpu"), "at most 1024 on the GPU, not 1025"),
+    ],
+)
+def test_limits(size: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_limits(*size)
+
+
+def test_what_is_within_the_limits_passes() -> None:
+    check_limits(2**25 - 1, 2**25 - 1, 2**31 - 1, 64, "gpu")
+    check_limits(10, 10, 100, 1024, "gpu")
+    check_limits(10, 10, 100, 1025, "cpu")
+
+
+def test_all_limits_are_named_at_once_and_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(als, "MAX_INDEX", 100)
+    monkeypatch.setattr(als, "_model", lambda *_: pytest.fail("training began"))
+    with pytest.raises(InputError) as caught:
+        train(weights(), settings(), 1, 1)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["user_item", *["factorization.factors"] * 2]
+    assert all("factorization.backend=spark" in fault for fault in caught.value.faults)
+
+
+def test_the_gpu_finds_what_the_cpu_finds() -> None:
+    if reason := devices.usable_gpu():
+        pytest.skip(reason)
+    matrix = weights(users=400, items=300, density=0.05)
+    found = [scores(train(matrix, settings(device=device, iterations=60), 0, 2)) for device in ("cpu", "gpu")]
+    assert np.abs(found[0] - found[1]).mean() < 0.02
+    again = scores(train(matrix, settings(device="gpu", iterations=60), 0, 2))
+    np.testing.assert_allclose(again, found[1], atol=1e-4)

@@ -1,0 +1,28 @@
+"""`recommend_tracks` on the tiny night: full lists of unheard tracks with their reasons."""
+
+
+def test_everyone_has_a_full_list_of_what_he_has_not_heard(night):
+    lists = night.table("recommendations").query("list == 'for_you'")
+    heard = night.table("interactions").groupby("user_id")["track_id"].agg(set)
+    catalogue = set(night.table("tracks")["track_id"]) | set(night.table("items")["track_id"])
+    for user, rows in lists.groupby("user_id"):
+        assert rows.sort_values("rank")["rank"].tolist() == list(range(1, len(rows) + 1))
+        assert not set(rows["track_id"]) & heard[user]
+        assert len(rows) == min(10, len(catalogue - heard[user]))
+    assert set(lists["user_id"]) == set(heard.index)
+
+
+def test_because_names_a_track_that_the_listener_has(night):
+    heard = night.table("interactions").groupby("user_id")["track_id"].agg(set)
+    rows = night.table("recommendations").dropna(subset=["because_track_id"])
+    assert len(rows) > 100
+    assert all(because in heard[user] for user, because in zip(rows["user_id"], rows["because_track_id"], strict=True))
+
+
+def test_discover_keeps_to_artists_that_are_new(night):
+    artist = night.table("tracks").set_index("track_id")["artist"]
+    heard = night.table("interactions").assign(artist=lambda rows: rows["track_id"].map(artist))
+    known = heard.groupby("user_id")["artist"].agg(set)
+    rows = night.table("recommendations").query("list == 'discover'")
+    assert len(rows) > 0
+    assert not any(artist[track] in known[user] for user, track in zip(rows["user_id"], rows["track_id"], strict=True))

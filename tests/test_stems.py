@@ -1,0 +1,33 @@
+"""One stem, everywhere: a job has the same name in the tables, musai/steps, jobs and tests/steps."""
+
+from __future__ import annotations
+
+import pathlib
+
+from musai import tables
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def stems(folder: str, prefix: str = "") -> set[str]:
+    found = {path.stem for path in (ROOT / folder).glob(f"{prefix}*.py")}
+    return {stem.removeprefix(prefix) for stem in found} - {"__init__", "conftest"}
+
+
+def test_every_job_has_its_step_its_entry_and_its_test():
+    jobs = set(tables.order())
+    assert stems("musai/steps") == jobs
+    assert stems("jobs") == jobs
+    assert stems("tests/steps", "test_") == jobs
+
+
+def test_an_entry_is_a_few_lines_and_calls_its_own_job():
+    for job in tables.order():
+        text = (ROOT / "jobs" / f"{job}.py").read_text(encoding="utf-8")
+        assert f'main(["run", "{job}"' in text
+        assert len(text.splitlines()) <= 10
+
+
+def test_steps_stay_short():
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "musai/steps").glob("*.py")}
+    assert {name: length for name, length in lengths.items() if length > 100} == {}
