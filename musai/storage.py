@@ -94,7 +94,7 @@ class LocalStorage:
             os.rename(target, hidden)
         except FileNotFoundError:
             return
-        _remove(hidden)
+        shutil.rmtree(hidden)
 
     def names(self, path: str) -> list[str]:
         try:
@@ -122,13 +122,6 @@ class LocalStorage:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
             raise
-
-
-def _remove(folder: pathlib.Path) -> None:
-    """`shutil.rmtree`, at peace with another process that removes the same folder."""
-    while folder.exists():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
 
 
 class HadoopStorage:

@@ -63,4 +63,6 @@ def _diversity(lists: np.ndarray, vectors_of: Callable[[np.ndarray], np.ndarray]
     """float64 [users]; only the vectors of the tracks in these lists are asked for."""
     wanted = np.unique(lists[lists >= 0])
     compact = np.where(lists >= 0, np.searchsorted(wanted, lists), -1)
-    return metrics.intra_list_diversity(compact, vectors_of(wanted))
+    vectors = vectors_of(wanted)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return metrics.intra_list_diversity(compact, vectors / np.where(lengths > 0, lengths, 1))

@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from musai.inputs import lines, listing, parquet_types, places, records
+from musai.errors import InputError
+from musai.inputs import headers, lines, listing, parquet_types, places, records
 from musai.inputs.headers import Group, Survey, reason_of
 from musai.inputs.listing import Entry
 from musai.inputs.sources import Source
@@ -223,7 +224,17 @@ def _typed(field: str, column: str, type_: str, zone: str) -> tuple[str, str]:
     return f"CAST({column} AS string)", "string"
 
 
-# -- files that break while they are read -----------------------------------------------------------------------------
+# -- files that cannot be used, or break while they are read --------------------------------------------------------
+
+
+def surveyed(spark: SparkSession, source: Source) -> Survey:
+    """The files of an input that can be read. Raises InputError where the input cannot be used at all."""
+    survey = headers.survey(source)
+    if not survey.faults:
+        survey = verified(spark, survey)
+    if survey.faults:
+        raise InputError(survey.faults)
+    return survey
 
 
 def verified(spark: SparkSession, survey: Survey) -> Survey:

@@ -22,10 +22,12 @@ DATE = r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})"
 TIME = r"([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
 ZONE = r" ?(?:([Zz]|UTC|GMT)|([+-][0-9]{2})(?::?([0-9]{2}))?)"
 ISO = rf"^{DATE}(?:[Tt ]{TIME}(?:{ZONE})?)?\z"
-ISO_USUAL = (  # what Spark reads by itself, and all but a few logs hold
+# What Spark reads by itself, and all but a few logs hold.
+ISO_USUAL = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?\z"
+    r"(?:[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?\z"
 )
+FAR_S = 1_000_000_000_000  # seconds since 1970, the year 33658: whatever lies beyond is as far
 TRIMMED = ("plays", "event", "timestamp")  # ids never are
 WHITE = " \t\n\x0b\x0c\r\x85\xa0\u3000"
 
@@ -98,9 +100,11 @@ def moment(text: str) -> str:
         '.', if({part["fraction"]} = '', '0', substr({part["fraction"]}, 1, 6)), {zone})"""
     rebuilt = f"""concat({part["year"]}, '-', {part["month"]}, '-', {part["day"]},
         if({part["hour"]} = '', '', {time}))"""
-    seconds = f"greatest(least(try_cast({text} AS decimal(38,6)), 1000000000000BD), -1000000000000BD)"
+    seconds = f"try_cast({text} AS double)"
+    exact = f"""CASE WHEN {seconds} > {FAR_S!r}D THEN {FAR_S!r}BD WHEN {seconds} < -{FAR_S!r}D THEN -{FAR_S!r}BD
+        ELSE try_cast({text} AS decimal(38,6)) END"""
     return f"""CASE WHEN {text} rlike {literal(ISO_USUAL)} THEN try_cast({text} AS timestamp)
-        WHEN {text} rlike {literal(NUMBER)} THEN timestamp_micros(CAST({seconds} * 1000000 AS bigint))
+        WHEN {text} rlike {literal(NUMBER)} THEN timestamp_micros(CAST({exact} * 1000000 AS bigint))
         WHEN {text} rlike {literal(ISO)} THEN try_cast({rebuilt} AS timestamp) END"""
 
 

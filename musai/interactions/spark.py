@@ -16,7 +16,6 @@ from pyspark.sql import functions as F
 
 from musai.config import Config
 from musai.errors import InputError
-from musai.inputs import headers
 from musai.inputs import spark as inputs
 from musai.inputs.files import read_ids
 from musai.inputs.headers import Survey
@@ -106,12 +105,7 @@ def _survey(spark: SparkSession, config: Config, name: str) -> Survey:
     described = source(config, name)
     if described is None:
         raise InputError(f"inputs.{name}: it has to be named")
-    survey = headers.survey(described)
-    if not survey.faults:
-        survey = inputs.verified(spark, survey)
-    if survey.faults:
-        raise InputError(survey.faults)
-    return survey
+    return inputs.surveyed(spark, described)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,10 +173,10 @@ class _Aliases:
             WHEN bad_id = good_id THEN 'the alias stands for itself' END"""
         rows = inputs.united(inputs.read(self._spark, self._survey), ("bad_id", "good_id"))
         rows = rows.where("_kind IS NULL").withColumn("_reason", F.expr(reason))
-        group = Window.partitionBy(F.expr("CASE WHEN _reason IS NULL THEN bad_id END"))
-        rank = F.row_number().over(group.orderBy(*map(F.expr, inputs.ORDER)))
-        again = F.expr("CASE WHEN _reason IS NOT NULL THEN _reason WHEN _rank > 1 THEN 'bad id again' END")
-        return rows.withColumn("_rank", rank).withColumn("_reason", again)
+        order = Window.partitionBy("bad_id").orderBy(*map(F.expr, inputs.ORDER))
+        good = rows.where("_reason IS NULL").withColumn("_rank", F.row_number().over(order))
+        good = good.withColumn("_reason", F.expr("CASE WHEN _rank > 1 THEN 'bad id again' END")).drop("_rank")
+        return good.union(rows.where("_reason IS NOT NULL"))
 
     def _used(self) -> DataFrame:
         return self._judged().where("_reason IS NULL").select("bad_id", "good_id")

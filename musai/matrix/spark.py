@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -12,55 +13,52 @@ from musai.config import Matrix
 from musai.matrix.weighting import weight_sql
 
 # Plays are whole millionths, so decimals add them up exactly, whatever the order.
-EXACT_PLAYS = "cast(sum(cast(plays as decimal(19, 6))) as double)"
+EXACT_SUM = "cast(sum(cast({plays} as decimal(19, 6))) as double)"
+PLACE_BITS = 33  # of monotonically_increasing_id: the row's place in its partition
 
 
 def indexed(interactions: DataFrame, id_column: str, index_column: str) -> DataFrame:
     """One row an id with a dense index from 0 in the order of the id (by bytes), its pairs and its plays.
 
-    Sorted by ranges, in parallel: an id's index is its place in its partition plus the sizes of those before.
-    The caller writes the frame once; it is held on disk until `unpersist`.
+    Sorted by ranges, in parallel: an id's index is its place in its partition plus the sizes of those before. The
+    ranges are drawn by sample, so the rows are kept on the executors' disks (until nobody holds the frame any more).
     """
     counted = interactions.groupBy(id_column).agg(
-        F.count(F.lit(1)).alias("interactions"), F.expr(EXACT_PLAYS).alias("plays")
+        F.count(F.lit(1)).alias("interactions"), F.expr(EXACT_SUM.format(plays="plays")).alias("plays")
     )
     partitions = int(interactions.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    place = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << PLACE_BITS) - 1)).alias("place")
     placed = (
         counted.repartitionByRange(partitions, id_column)
         .sortWithinPartitions(id_column)
-        .select(
-            id_column,
-            "interactions",
-            "plays",
-            F.spark_partition_id().alias("part"),
-            F.monotonically_increasing_id().bitwiseAND(F.lit((1 << 33) - 1)).alias("place"),
-        )
-        .persist()
+        .select(id_column, "interactions", "plays", F.spark_partition_id().alias("part"), place)
+        .localCheckpoint(True, StorageLevel.DISK_ONLY)
     )
     sizes = placed.groupBy("part").agg(F.count(F.lit(1)).alias("size"))
     before = F.sum("size").over(Window.orderBy("part").rowsBetween(Window.unboundedPreceding, -1))
     starts = F.broadcast(sizes.select("part", F.coalesce(before, F.lit(0)).alias("start")))
     index = (F.col("start") + F.col("place")).cast("int").alias(index_column)
-    return placed.join(starts, "part").select(index, id_column, "interactions", "plays")
+    return placed.join(starts, on="part", how="inner").select(index, id_column, "interactions", "plays")
 
 
 def pairs(
     interactions: DataFrame, users: DataFrame, items: DataFrame, settings: Matrix, until: dt.datetime
 ) -> tuple[DataFrame, Callable[[DataFrame], DataFrame], Callable[[DataFrame], DataFrame]]:
     """Every pair by index with its weight (null where it has none), and the two views of it: the matrix
-    (user_index, item_index, weight) and the pairs that are heard only (user_index, item_index).
+    (user_index, item_index, weight) and the pairs that are heard only (user_index, item_index, null).
 
     Activity filters look at the unfiltered counts, once, so that one does not undo the other.
     """
-    totals = users.agg(F.count(F.lit(1)).alias("users"), F.expr(EXACT_PLAYS).alias("plays")).first()
+    heard = "greatest(plays, 0D)"  # of a listener whose skips weigh more than the plays: nothing
+    totals = users.agg(F.count(F.lit(1)).alias("users"), F.expr(EXACT_SUM.format(plays=heard)).alias("plays")).first()
     assert totals is not None
-    mean_plays = max(float(totals["plays"] or 0.0), 0.0) / max(totals["users"], 1)
+    mean_plays = float(totals["plays"] or 0) / max(totals["users"], 1)
     weight = F.expr(weight_sql(settings, totals["users"], mean_plays, until)).cast("float")
     active = (F.col("user_tracks") >= settings.min_tracks_per_user) & (
         F.col("track_users") >= settings.min_users_per_track
     )
     of_users = users.select(
-        "user_id", "user_index", F.col("interactions").alias("user_tracks"), F.greatest("plays", F.lit(0.0)).alias("user_plays")
+        "user_id", "user_index", F.col("interactions").alias("user_tracks"), F.expr(heard).alias("user_plays")
     )
     of_items = items.select("track_id", "item_index", F.col("interactions").alias("track_users"))
     every = (

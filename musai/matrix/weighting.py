@@ -1,7 +1,7 @@
 """Weights of the matrix as SQL over one pair's columns.
 
-Columns in reach: plays (> 0), last_event_at, user_plays (the listener's sum), track_users (the track's listeners).
-Scalars come in as numbers: users (listeners in all), mean_plays (of a listener).
+Columns in reach: plays (> 0), last_event_at, user_plays (the listener's sum, >= 0), track_users (the track's
+listeners). Scalars come in as numbers: users (listeners in all), mean_plays (the mean of user_plays over them).
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ def weight_sql(settings: Matrix, users: int, mean_plays: float, until: dt.dateti
         "none": "plays",
         "log": f"ln(1 + plays / {_number(settings.log_scale)})",
         "bm25": (
-            f"plays * ({k1} + 1) / (plays + {k1} * (1 - {b} + {b} * user_plays / {_number(max(mean_plays, 1e-12))}))"
+            f"plays * ({k1} + 1) / (plays + {k1} * (1 - {b} + {b} * user_plays / {_number(mean_plays or 1)}))"
             f" * ln(1 + ({_number(users)} - track_users + 0.5D) / (track_users + 0.5D))"
         ),
     }
     weight = formulas[settings.weighting]
     if settings.recency_half_life_days is None:
         return weight
-    age_days = f"({_number(until.timestamp())} - coalesce(unix_micros(last_event_at) / 1e6D, {until.timestamp()}D))"
-    return f"{weight} * power(0.5D, greatest(0D, {age_days}) / 86400D / {_number(settings.recency_half_life_days)})"
+    seconds = f"{_number(until.timestamp())} - unix_micros(last_event_at) / 1e6D"
+    half_life = _number(settings.recency_half_life_days * 86400)
+    return f"{weight} * power(0.5D, greatest(0D, coalesce({seconds}, 0D)) / {half_life})"
 
 
 def _number(value: float) -> str:

@@ -11,12 +11,13 @@ import threadpoolctl
 
 from musai import columns
 from musai.ranking import kernels
-from musai.ranking.kernels import Heard, Near, Ranked, Tracks
+from musai.ranking.kernels import Heard, Near, Ranked
 from musai.ranking.models import Models
+from musai.ranking.top import Tracks
 
 ALS = "als"
 BINARY = "cooccurrence"  # multiplies its neighbours with whether a track was heard; all others with its weight
-MIN_BLOCK, MAX_BLOCK = 1, 512
+MIN_BLOCK, MAX_BLOCK = 1, 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,17 +55,18 @@ def source_names(models: Models) -> list[str]:
     return [ALS, *models.methods, columns.POPULARITY, columns.CATALOGUE]
 
 
-def recommend(block: Block, models: Models, lists: Lists) -> Ranked:
+def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | None = None) -> Ranked:
     """The lists of a block of users, in the order of `lists.names`.
 
     A user of whom no part of the blend says anything is served by popularity; a track that nobody has heard only
-    fills a list that would stay short of it.
+    fills a list that would stay short of it. `room`, float32 [users or more, known], is overwritten: who scores many
+    blocks hands in the same memory each time.
     """
     shape = (len(block.user_ids), len(lists.names), lists.top_n)
     ranked = Ranked(*(np.empty(shape, kind) for kind in (np.int32, np.float32, np.uint8, np.int32)))
     kernels.rank(
         Heard(block.heard_indptr, block.heard_indices, block.values),
-        _product(block, models, lists),
+        _product(block, models, lists, room),
         np.float32(lists.blend.get(ALS, 0)),
         Near(
             models.near_indptr,
@@ -89,9 +91,10 @@ def recommend(block: Block, models: Models, lists: Lists) -> Ranked:
     return ranked
 
 
-def _product(block: Block, models: Models, lists: Lists) -> np.ndarray:
+def _product(block: Block, models: Models, lists: Lists, room: np.ndarray | None) -> np.ndarray:
     """Users' factors times tracks' factors: float32 [users, known], [0, known] where ALS has no part in it."""
     if not lists.blend.get(ALS) or block.factors is None or models.factors is None:
         return np.empty((0, models.known), np.float32)
+    out = None if room is None else room[: len(block.factors)]
     with threadpoolctl.threadpool_limits(1, "blas"):  # its bits depend on the threads of a product
-        return block.factors @ models.factors.T
+        return np.matmul(block.factors, models.factors.T, out=out)

@@ -60,7 +60,7 @@ def _name(key: str) -> str:
 
 @contextlib.contextmanager
 def _lock(root: pathlib.Path) -> Iterator[None]:
-    with open(root / ".lock", "w", encoding="ascii") as file:  # never removed: two could each hold one then
+    with (root / ".lock").open("w") as file:  # never removed: two could each hold one then
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

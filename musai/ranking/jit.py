@@ -25,9 +25,10 @@ def _folder() -> str:
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """numba.njit with a cache that always works; NUMBA_CACHE_DIR wins where it is set."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = before or _folder()  # read when the function is wrapped
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = before or _folder()  # read when the function is wrapped
     try:
         return numba.njit(cache=True, nogil=True, **options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musai.ranking.jit import compiled
-from musai.ranking.top import NEVER, fill_list
+from musai.ranking.top import NEVER, Tracks, fill_list
 
 ALS, NEAR = 0, 1  # places of `Lists.source`: the product, the first method; popularity and catalogue follow the last
 
@@ -37,20 +37,6 @@ class Near(NamedTuple):
     binary: np.ndarray
 
 
-class Tracks(NamedTuple):
-    """place int32 [known]: 0 = most popular; popularity float32 [known]; artist int32 [all]: -1 = unknown; of_artist:
-    the known tracks by artist, those of artist a at by_artist[a + 1] to by_artist[a + 2]; blocked: known tracks that
-    are never listed; fresh: unknown tracks that fill a list which would stay short, in their order."""
-
-    place: np.ndarray
-    popularity: np.ndarray
-    artist: np.ndarray
-    by_artist: np.ndarray
-    of_artist: np.ndarray
-    blocked: np.ndarray
-    fresh: np.ndarray
-
-
 class Ranked(NamedTuple):
     """items int32 (-1 = none), scores float32, source uint8 and because int32 (-1 = none), all [users, lists, top_n];
     source: 0 the product, 1.. a method, then popularity, then catalogue."""
@@ -62,7 +48,16 @@ class Ranked(NamedTuple):
 
 
 @compiled
-def rank(heard, product, product_weight, near, tracks, new_artists, cap, ranked):
+def rank(
+    heard: Heard,
+    product: np.ndarray,
+    product_weight: float,
+    near: Near,
+    tracks: Tracks,
+    new_artists: np.ndarray,
+    cap: int,
+    ranked: Ranked,
+) -> None:
     """Fill `ranked` for a block of users; one of whom no part says anything is served by popularity.
 
     product float32 [users, known], or [0, known] where there is none; new_artists bool [lists]: only artists of whom
@@ -86,8 +81,8 @@ def rank(heard, product, product_weight, near, tracks, new_artists, cap, ranked)
                 scales[NEAR + m] = add_scaled(total, parts[m], near.weights[m])
         if not scales.any():
             total[:] = tracks.popularity
-        total[mine] = NEVER
-        total[tracks.blocked] = NEVER
+        _leave_out(total, mine)
+        _leave_out(total, tracks.blocked)
         for only_new in (False, True):  # what is left out for new artists is left out of no list before
             if only_new and new_artists.any():
                 _leave_out_artists(total, mine, tracks, met)
@@ -103,7 +98,7 @@ def rank(heard, product, product_weight, near, tracks, new_artists, cap, ranked)
 
 
 @compiled
-def neighbour_scores(mine, values, near, m, scores):
+def neighbour_scores(mine: np.ndarray, values: np.ndarray, near: Near, m: int, scores: np.ndarray) -> None:
     """scores[j] = sum over the user's tracks i of value_i x s_ij, s by method m; float32 [known], overwritten."""
     scores[:] = 0
     for p in range(len(mine)):
@@ -114,7 +109,9 @@ def neighbour_scores(mine, values, near, m, scores):
 
 
 @compiled
-def _neighbours(mine, values, near, m, p):
+def _neighbours(
+    mine: np.ndarray, values: np.ndarray, near: Near, m: int, p: int
+) -> tuple[np.float32, np.ndarray, np.ndarray]:
     """What the user's p-th track counts by method m, its neighbours, and their scores."""
     start, end = near.indptr[m, mine[p]], near.indptr[m, mine[p] + 1]
     value = np.float32(values[p] > 0) if near.binary[m] else values[p]
@@ -122,7 +119,7 @@ def _neighbours(mine, values, near, m, p):
 
 
 @functools.partial(compiled, fastmath={"reassoc"})
-def _square(part):
+def _square(part: np.ndarray) -> float:
     """Sum of squares, in as many partial sums as the processor has lanes: always the same on one type of processor."""
     square = 0.0
     for j in range(len(part)):
@@ -131,7 +128,7 @@ def _square(part):
 
 
 @compiled
-def add_scaled(total, part, weight):
+def add_scaled(total: np.ndarray, part: np.ndarray, weight: float) -> np.float32:
     """total += weight x part / length of part (Euclidean); returns the factor, 0 where part says nothing.
 
     The length makes parts of any scale comparable user by user.
@@ -148,18 +145,24 @@ def add_scaled(total, part, weight):
 
 
 @compiled
-def _leave_out_artists(total, mine, tracks, met):
+def _leave_out(total: np.ndarray, items: np.ndarray) -> None:
+    for j in items:
+        total[j] = NEVER
+
+
+@compiled
+def _leave_out_artists(total: np.ndarray, mine: np.ndarray, tracks: Tracks, met: np.ndarray) -> None:
     """Take the artists of the user's tracks, and the unknown artist, out of `total`; mark those artists in `met`."""
-    total[tracks.of_artist[: tracks.by_artist[1]]] = NEVER
+    _leave_out(total, tracks.of_artist[: tracks.by_artist[1]])
     for j in mine:
         a = tracks.artist[j]
         if a >= 0 and not met[a]:
             met[a] = True
-            total[tracks.of_artist[tracks.by_artist[a + 1] : tracks.by_artist[a + 2]]] = NEVER
+            _leave_out(total, tracks.of_artist[tracks.by_artist[a + 1] : tracks.by_artist[a + 2]])
 
 
 @compiled
-def _source(j, product, parts, scales):
+def _source(j: int, product: np.ndarray, parts: np.ndarray, scales: np.ndarray) -> int:
     """The part with the largest share of track j; popularity, which orders what no part speaks of, if none."""
     source, most = len(scales), NEVER
     if not 0 <= j < parts.shape[1]:
@@ -173,7 +176,15 @@ def _source(j, product, parts, scales):
 
 
 @compiled
-def _explain(mine, values, near, scales, items, because, slot):
+def _explain(
+    mine: np.ndarray,
+    values: np.ndarray,
+    near: Near,
+    scales: np.ndarray,
+    items: np.ndarray,
+    because: np.ndarray,
+    slot: np.ndarray,
+) -> None:
     """because [items]: the user's track that adds most to each item over all methods, -1 where none does.
 
     slot int32 [known] is zeros before and after: meanwhile, of each listed track, its place in `best`, counted from 1.

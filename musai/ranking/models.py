@@ -39,10 +39,8 @@ class Sources:
 class Models:
     """n tracks: those of `items` first (0..known-1), then those of the catalogue that nobody has heard.
 
-    track_ids: n texts; place int32 [known]: rank by listeners, 0 = most popular; popularity float32 [known]: listeners;
-    artist int32 [n]: code, -1 = unknown; of_artist int32 [known]: tracks by artist, those of artist a at by_artist[a + 1] to
-    by_artist[a + 2] (int64); blocked int32: known tracks that are never offered; fresh int32: the others of the
-    catalogue that are; factors float32 [known, f] or None; near_*: neighbours by method as `kernels.Near` has them.
+    track_ids: n texts; popularity float32 [known]: listeners; place to fresh as in `top.Tracks`, near_* as in
+    `kernels.Near`; factors float32 [known, f] or None.
     """
 
     track_ids: pa.Array
@@ -158,7 +156,8 @@ def _build_neighbours(sources: Sources, known: int, folder: pathlib.Path) -> Non
             np.add.at(indptr[m], batch["item_index"].to_numpy() + 1, 1)
     np.cumsum(indptr.ravel(), out=indptr.ravel())  # the first of a method begins where the one before it ends
     size = int(indptr[-1, -1]) if methods else 0
-    indices, scores = _mapped_new(folder, "near_indices", np.int32, size), _mapped_new(folder, "near_scores", np.float32, size)
+    indices = _mapped_new(folder, "near_indices", np.int32, size)
+    scores = _mapped_new(folder, "near_scores", np.float32, size)
     for m, uri, where in parts:
         for batch in _batches(uri, ["item_index", "rank", "similar_index", "score"], where):
             at = indptr[m, batch["item_index"].to_numpy()] + batch["rank"].to_numpy() - 1
@@ -169,7 +168,7 @@ def _build_neighbours(sources: Sources, known: int, folder: pathlib.Path) -> Non
 
 def _mapped_new(folder: pathlib.Path, name: str, kind: type, size: int) -> np.ndarray:
     array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (size,))
-    with open(folder / f"{name}.npy", "r+b") as file:  # a full disk is an OSError here and a dead process later
+    with (folder / f"{name}.npy").open("r+b") as file:  # a full disk is an OSError here and a dead process later
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
     return array
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from musai.ranking import blocks, models
@@ -15,9 +16,7 @@ from musai.ranking.blocks import Block, Lists
 from musai.ranking.models import Models, Sources
 
 HEAD, VECTOR = -2, -1  # in item_index: the row that opens each user and has user_id, and the one that has factors
-SCHEMA = (
-    "user_id string, list string, rank int, track_id string, score float, source string, because_track_id string"
-)
+SCHEMA = "user_id string, list string, rank int, track_id string, score float, source string, because_track_id string"
 
 
 def recommend(
@@ -59,8 +58,9 @@ def recommend(
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         opened = models.opened(sources)
+        room = np.empty((size, opened.known if sources.factors else 0), np.float32)
         for rows_of_block in _by_block(batches):
-            yield _ranked(_block(rows_of_block), opened, lists)
+            yield _ranked(_block(rows_of_block), opened, lists, room)
 
     return rows.mapInArrow(score, SCHEMA)
 
@@ -70,7 +70,7 @@ def partitions_for(users: int, size: int, cores: int) -> int:
     return max(1, min(-(-users // size), 8 * cores))
 
 
-def _kind(number: int) -> F.Column:
+def _kind(number: int) -> Column:
     return F.lit(number).alias("item_index")
 
 
@@ -83,7 +83,7 @@ def _by_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
             continue
         numbers = batch["block"].to_numpy()
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), batch.num_rows]
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in itertools.pairwise(cuts):
             if current is not None and numbers[start] != current:
                 yield pa.Table.from_batches(held)
                 held = []
@@ -115,10 +115,10 @@ def _block(rows: pa.Table) -> Block:
     )
 
 
-def _ranked(block: Block, opened: Models, lists: Lists) -> pa.RecordBatch:
+def _ranked(block: Block, opened: Models, lists: Lists, room: np.ndarray) -> pa.RecordBatch:
     """The rows of a block, in the order of the table's key: user, list, rank."""
     in_order = blocks.Lists(lists.top_n, tuple(sorted(lists.names)), lists.blend, lists.max_tracks_per_artist)
-    ranked = blocks.recommend(block, opened, in_order)
+    ranked = blocks.recommend(block, opened, in_order, room)
     taken = np.nonzero(ranked.items >= 0)
     user, which, place = (pa.array(axis) for axis in taken)
     because = ranked.because[taken]

@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from musai.ranking.jit import compiled
 
 NEVER = np.float32(-np.inf)  # the score of what must not be listed
+WIDTH = 1040  # groups of items that are passed over as one; a power of 2 would put a group into one set of the cache
 HALVINGS = 16
-WIDTH = 1040  # groups of tracks that are passed over together where none can enter the list (no power of 2: one cache line)
+
+
+class Tracks(NamedTuple):
+    """place int32 [known]: 0 = most popular; popularity float32 [known]; artist int32 [all]: -1 = unknown; of_artist:
+    the known tracks by artist, those of artist a at by_artist[a + 1] to by_artist[a + 2]; blocked: known tracks that
+    are never listed; fresh: unknown tracks that fill a list which would stay short, in their order."""
+
+    place: np.ndarray
+    popularity: np.ndarray
+    artist: np.ndarray
+    by_artist: np.ndarray
+    of_artist: np.ndarray
+    blocked: np.ndarray
+    fresh: np.ndarray
 
 
 @compiled
-def fill_list(total, tracks, met, only_new, cap, counts, items, scores):
-    """The best of `total` into items and scores [top_n], -1 and 0 where there is no more."""
-    known, top_n, taken, seen = len(total), len(items), 0, 0
+def fill_list(
+    total: np.ndarray,
+    tracks: Tracks,
+    met: np.ndarray,
+    only_new: bool,
+    cap: int,
+    counts: np.ndarray,
+    items: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """The best of `total` float32 [known] into items and scores [top_n], -1 and 0 where there is no more.
+
+    only_new: no track of an artist in `met` bool [artists + 2] (`total` knows that already), nor of an unknown one;
+    cap: tracks that an artist may have, 0 = any; it gives way before the list stays short: what it left out then
+    follows at the end. counts int32 [artists + 2] is zeros before and after.
+    """
     items[:] = -1
     scores[:] = 0
+    taken, found_item, found_score = _best_under_cap(total, tracks, cap, counts, items, scores)
+    for j in tracks.fresh:
+        if taken == len(items):
+            break
+        if _may_follow(tracks.artist[j], met, only_new) and _has_room(tracks.artist[j], cap, counts):
+            items[taken] = j
+            taken += 1
+    for r in range(taken):
+        counts[tracks.artist[items[r]]] = 0
+    if taken < len(items) and cap > 0:
+        _give_way(found_item, found_score, tracks, met, only_new, taken, items, scores)
+
+
+@compiled
+def _best_under_cap(
+    total: np.ndarray, tracks: Tracks, cap: int, counts: np.ndarray, items: np.ndarray, scores: np.ndarray
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """How many of the heard tracks are taken, and all that were looked at, best first: all there are, if too few."""
+    known, top_n, taken, seen = len(total), len(items), 0, 0
     count = min(known, top_n if cap == 0 else 4 * top_n)
     while True:
         found_item, found_score = np.empty(count, np.int32), np.empty(count, np.float32)
@@ -26,28 +74,31 @@ def fill_list(total, tracks, met, only_new, cap, counts, items, scores):
                 items[taken], scores[taken] = found_item[position], found_score[position]
                 taken += 1
         if taken == top_n or size < count or count == known:
-            break
+            return taken, found_item[:size], found_score[:size]
         seen, count = size, min(known, 4 * count)  # the first `size` will be the same again
-    for j in tracks.fresh:
-        if taken == top_n:
-            break
-        if _may_follow(tracks.artist[j], met, only_new) and _has_room(tracks.artist[j], cap, counts):
-            items[taken] = j
-            taken += 1
-    for r in range(taken):
-        counts[tracks.artist[items[r]]] = 0
-    if taken == top_n or cap == 0:
-        return
-    listed = 0  # what is listed stands in the order of found_item, then fresh
-    capped = taken
-    for position in range(size):
+
+
+@compiled
+def _give_way(
+    found_item: np.ndarray,
+    found_score: np.ndarray,
+    tracks: Tracks,
+    met: np.ndarray,
+    only_new: bool,
+    taken: int,
+    items: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """Append what the cap left out. What is listed stands in the order of found_item, then of tracks.fresh."""
+    listed, capped = 0, taken
+    for position in range(len(found_item)):
         if listed < capped and items[listed] == found_item[position]:
             listed += 1
-        elif taken < top_n:
+        elif taken < len(items):
             items[taken], scores[taken] = found_item[position], found_score[position]
             taken += 1
     for j in tracks.fresh:
-        if taken == top_n:
+        if taken == len(items):
             break
         if listed < capped and items[listed] == j:
             listed += 1
@@ -57,12 +108,12 @@ def fill_list(total, tracks, met, only_new, cap, counts, items, scores):
 
 
 @compiled
-def _may_follow(a, met, only_new):
+def _may_follow(a: int, met: np.ndarray, only_new: bool) -> bool:
     return not only_new or (a >= 0 and not met[a])
 
 
 @compiled
-def _has_room(a, cap, counts):
+def _has_room(a: int, cap: int, counts: np.ndarray) -> bool:
     """Whether artist `a` may have one more track in the list; counts it."""
     if cap == 0 or a < 0:
         return True
@@ -71,7 +122,7 @@ def _has_room(a, cap, counts):
 
 
 @compiled
-def best_items(scores, place, found_item, found_score):
+def best_items(scores: np.ndarray, place: np.ndarray, found_item: np.ndarray, found_score: np.ndarray) -> int:
     """The best items above NEVER, best first, ties by place, into found_* [count]; returns how many there are.
 
     Items c, c + width, c + 2 width, ... form group c. A bound that `count` of the groups' peaks reach is reached by as
@@ -109,7 +160,7 @@ def best_items(scores, place, found_item, found_score):
 
 
 @compiled
-def _bound(peaks, count):
+def _bound(peaks: np.ndarray, count: int) -> np.float32:
     """A score that at least `count` peaks reach, close to the largest such score."""
     low, high = np.float32(np.inf), NEVER
     for c in range(len(peaks)):
@@ -127,7 +178,7 @@ def _bound(peaks, count):
 
 
 @compiled
-def _reached(peaks, bound):
+def _reached(peaks: np.ndarray, bound: float) -> int:
     number = 0
     for c in range(len(peaks)):
         number += peaks[c] >= bound
@@ -135,19 +186,19 @@ def _reached(peaks, bound):
 
 
 @compiled
-def _heapify(heap_score, heap_item, place, size):
+def _heapify(heap_score: np.ndarray, heap_item: np.ndarray, place: np.ndarray, size: int) -> None:
     for start in range(size // 2 - 1, -1, -1):
         _sift_down(heap_score, heap_item, place, start, size)
 
 
 @compiled
-def _worse(score_a, place_a, score_b, place_b):
+def _worse(score_a: float, place_a: int, score_b: float, place_b: int) -> bool:
     """Whether a stands behind b: by score, then by popularity place."""
     return score_a < score_b or (score_a == score_b and place_a > place_b)
 
 
 @compiled
-def _sift_down(heap_score, heap_item, place, start, size):
+def _sift_down(heap_score: np.ndarray, heap_item: np.ndarray, place: np.ndarray, start: int, size: int) -> None:
     root = start
     while True:
         child = 2 * root + 1

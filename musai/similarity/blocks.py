@@ -96,11 +96,11 @@ def _added(held: list[_Rows]) -> _Rows:
     index, left, others, products = (
         np.concatenate([getattr(rows, name) for rows in held]) for name in ("index", "left", "others", "products")
     )
-    ends = np.cumsum(np.concatenate([np.diff(rows.starts) for rows in held]))
+    starts = np.append(0, np.cumsum(np.concatenate([np.diff(rows.starts) for rows in held])))
     first = np.flatnonzero(np.diff(index, prepend=NO_NEIGHBOUR))
-    starts = np.append(np.append(0, ends)[first], len(others))
-    total = sp.csr_matrix((products, others, starts), shape=(len(first), int(others.max(initial=0)) + 1))
-    total.sum_duplicates()
+    partial = sp.csr_matrix((products, others, starts), shape=(len(index), int(others.max(initial=0)) + 1))
+    parts = np.arange(len(index)), np.append(first, len(index))
+    total = sp.csr_matrix((np.ones(len(index), np.int64), *parts), shape=(len(first), len(index))) @ partial
     return _Rows(index[first], left[first], total.indptr.astype(np.int64), total.indices, total.data)
 
 

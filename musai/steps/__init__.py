@@ -50,6 +50,15 @@ class Night:
         """A line for the job's log row and the summary."""
         self.notes.append(text)
 
+    def reasons_of(self, source: str) -> Callable[[], list[tuple[str, int]]]:
+        """The three commonest reasons among the rejects of an input, with their rows."""
+
+        def reasons() -> list[tuple[str, int]]:
+            rows = self.run.read(self.session, "rejected_rows").where(f"source = '{source}'").groupBy("reason").count()
+            return [(row["reason"], row["count"]) for row in rows.orderBy("count", ascending=False).take(3)]
+
+        return reasons
+
     def seal_log(self, job: str) -> None:
         """Write this job's log row as done and the manifest of `job_log`: the run's folder changes no more."""
         self.log_row("done")

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 
 import numpy as np
-import pyarrow.compute as pc
+import pyarrow as pa
 
 from musai import columns
 from musai.config import Config
@@ -91,6 +91,7 @@ def _measured(training: Night, sample, held_out, items) -> figures.Measured:  # 
 
 def _vectors(training: Night, wanted: np.ndarray) -> np.ndarray:
     """ALS factors float32 [n, f] of the wanted item indexes (ascending)."""
-    where = (pc.field("side") == "track") & pc.field("row_index").isin(wanted.tolist())
-    table = models.read_columns(training.run.uri("als_factors"), ["row_index", "factors"], where).sort_by("row_index")
+    rows = training.session.createDataFrame(pa.table({"row_index": pa.array(wanted, pa.int32())}))
+    factors = training.run.read(training.session, "als_factors").where("side = 'track'")
+    table = factors.join(rows, "row_index", "left_semi").orderBy("row_index").select("factors").toArrow()
     return table["factors"].combine_chunks().flatten().to_numpy().reshape(len(wanted), -1)

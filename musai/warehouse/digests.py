@@ -48,7 +48,8 @@ def small_file(rows: Sequence[Mapping[str, Any]], table: Table) -> bytes:
     schema = schema_of(table)
     footer = {"org.apache.spark.sql.parquet.row.metadata": schema.json()}
     content = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), to_arrow_schema(schema).with_metadata(footer)), content)
+    arrow = to_arrow_schema(schema, timezone="UTC").with_metadata(footer)
+    pq.write_table(pa.Table.from_pylist(list(rows), arrow), content)
     return content.getvalue()
 
 

@@ -51,9 +51,8 @@ def held(storage: Storage, seconds: float, run_id: str, run_date: str = "") -> I
     try:
         yield check
     finally:
-        with contextlib.suppress(OSError):  # it expires by itself
-            if _newest(storage)[0] == mine:
-                storage.replace(f"{FOLDER}/{mine:012d}.json", json.dumps({"released": True}).encode())
+        with contextlib.suppress(OSError):  # it expires by itself; one that was lost is not the newest any more
+            storage.replace(f"{FOLDER}/{mine:012d}.json", json.dumps({"released": True}).encode())
 
 
 def _taken(storage: Storage, seconds: float, run_id: str, run_date: str) -> int:

@@ -36,16 +36,18 @@ def due(warehouse: Warehouse, now: dt.datetime) -> list[str]:
     alive |= {run_id for run_id, run in runs.items() if not _over(warehouse, run, now)}
     oldest = (dates[-1] if dates else now.date()) - dt.timedelta(days=settings.keep_history_days)
     history = {run_id for run_id, run in runs.items() if run.record.date >= oldest}
-    removed = []
+    removed, owners = [], set(history)  # who has rows that stay: the record says whose they are, and how old
     for table in TABLES.values():
         stays = alive | history if table.kind == "history" else alive
         for name in storage.names(table.name):
             run_id, path = name.removeprefix("run_id="), f"{table.name}/{name}"
-            if (run_id in runs and run_id not in stays and path not in named) or name.endswith(DELETED):
+            if path in named:
+                owners.add(run_id)
+            elif (run_id in runs and run_id not in stays) or name.endswith(DELETED):
                 removed.append(path)
     for run_id in runs.keys() - alive:
         folder = f"_nights/{run_id}"
-        if run_id in history:  # its record says how old its history rows are
+        if run_id in owners:
             names = set(storage.names(folder)) - {"run.json", "state.json"}
             removed += [f"{folder}/{name}" for name in sorted(names)]
         else:

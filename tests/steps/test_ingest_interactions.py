@@ -2,7 +2,7 @@
 
 
 def test_every_row_is_accounted_for(night):
-    counts = night.outcome.run.manifest("interactions")["counts"]
+    counts = night.outcome.run.manifest("rejected_rows", "ingest_interactions")["counts"]
     assert counts["read"] == 2 * (40 * 8 + 3)
     assert counts["read"] == counts["used"] + counts["rejected"] + counts["outside"] + counts["erased"]
     assert counts["rejected"] == 6

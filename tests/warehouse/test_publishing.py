@@ -279,5 +279,5 @@ def test_a_full_disk_is_one_line_and_what_was_published_stays(nights) -> None:
 
 def test_a_warehouse_where_a_file_is_says_so(tmp_path: pathlib.Path, nights) -> None:
     (tmp_path / "warehouse").write_text("")
-    with pytest.raises(MusaiError, match="cannot be used as a warehouse: .*Not a directory"):
+    with pytest.raises(MusaiError, match=r"cannot be used as a warehouse: .*Not a directory"):
         nights.begin(1)

@@ -1,0 +1,1 @@
+"""The catalogue of tracks: reading and checking it."""

@@ -1,0 +1,29 @@
+"""What became of the rows of an input, in words, and the bound on how many may be bad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from musai.errors import InputError
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """`N rows read = N used + N rejected + ...; N header lines, N blank lines`; what an input does not know is left out."""
+    parts = [f"{counts[name]:,} {name}" for name in ("used", "rejected", "outside", "erased") if name in counts]
+    apart = [f"{counts[name]:,} {name} lines" for name in ("header", "blank") if name in counts]
+    bad = counts.get("rejected_files", 0)
+    apart += [f"{bad} files rejected"] if bad else []
+    return f"{counts['read']:,} rows read = {' + '.join(parts)}; {', '.join(apart)}"
+
+
+def check_share(
+    name: str, counts: Mapping[str, int], most: float, reasons: Callable[[], list[tuple[str, int]]]
+) -> None:
+    """Raise InputError where more than the share `most` of the rows was rejected, with the commonest reasons."""
+    if counts["rejected"] > most * counts["read"]:
+        why = ", ".join(f"{count:,} x {reason}" for reason, count in reasons())
+        share = counts["rejected"] / counts["read"]
+        raise InputError(
+            f"inputs.{name}: {counts['rejected']:,} of {counts['read']:,} rows ({share:.1%}) cannot be used ({why}), more "
+            f"than ingest.max_rejected_share = {most}; rejected_rows of the run names each. Nothing was published"
+        )
