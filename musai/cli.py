@@ -20,11 +20,17 @@ from musai.errors import InputError, MusaiError
 
 SAME_OPTIONS = argparse.ArgumentParser(add_help=False)
 SAME_OPTIONS.add_argument(
-    "--config", action="append", default=[], metavar="FILE", help="YAML over conf/base.yaml; more of them merge left to right"
+    "--config",
+    action="append",
+    default=[],
+    metavar="FILE",
+    help="YAML over conf/base.yaml; more of them merge left to right",
 )
 SAME_OPTIONS.add_argument("--run-date", metavar="YYYY-MM-DD", help="last whole day the run covers (default: yesterday)")
 SAME_OPTIONS.add_argument("--run-id", metavar="ID", help="name of the run (default: <run_date>-<UTC start>)")
-SAME_OPTIONS.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="dotted key of the configuration; wins over files")
+SAME_OPTIONS.add_argument(
+    "settings", nargs="*", metavar="KEY=VALUE", help="dotted key of the configuration; wins over files"
+)
 
 WAREHOUSE = argparse.ArgumentParser(add_help=False)
 WAREHOUSE.add_argument("--config", action="append", default=[], metavar="FILE", help="as for nightly")
@@ -36,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"musai {musai.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, summary: str, example: str, parents: Sequence[argparse.ArgumentParser] = ()):
+    def command(
+        name: str, summary: str, example: str, parents: Sequence[argparse.ArgumentParser] = ()
+    ) -> argparse.ArgumentParser:
         return commands.add_parser(
             name, help=summary, description=summary, parents=list(parents), epilog=f"example: musai {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -46,13 +54,20 @@ def parser() -> argparse.ArgumentParser:
         "nightly", "run the nightly jobs in dependency order, in one process",
         "nightly --config conf/datasets/lastfm_2k.yaml inputs.interactions=user_artists.dat", [SAME_OPTIONS],
     )  # fmt: skip
-    night.add_argument("--from", dest="from_job", metavar="JOB", help="go on with the newest unpublished run of the date")
+    night.add_argument(
+        "--from", dest="from_job", metavar="JOB", help="go on with the newest unpublished run of the date"
+    )
     night.add_argument("--only", metavar="JOB,...", help="just these jobs, in that same run")
     one = command("run", "run one job", "run train_als --run-id 2026-11-22-a factorization.factors=128")
     one.add_argument("job", metavar="JOB")
     for action in SAME_OPTIONS._actions:
         one._add_action(action)
-    command("check", "read the configuration and the inputs' headers, report every fault", "check --config my.yaml", [SAME_OPTIONS])
+    command(
+        "check",
+        "read the configuration and the inputs' headers, report every fault",
+        "check --config my.yaml",
+        [SAME_OPTIONS],
+    )
     command("jobs", "the jobs with what they read and write", "jobs")
     command("tables", "the tables with columns, keys, kinds and writers", "tables")
     path = command("path", "where the published data of a table lies", "path recommendations")
@@ -81,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MusaiError as error:
         console.print(f"musai: {error}", markup=False)
         status = error.exit_status
+    except OSError as error:
+        console.print(f"musai: {error.filename or ''}: {error.strerror or error}".replace(": :", ":"), markup=False)
+        status = 1
     except KeyboardInterrupt:
         console.print("musai: interrupted; `musai nightly --from JOB` goes on", markup=False)
         status = 130
@@ -150,7 +168,7 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _jobs(options: argparse.Namespace) -> int:
+def _jobs(_: argparse.Namespace) -> int:
     grid = Grid("job", "reads", "writes", box=None)
     for job in tables.order():
         read, written = tables.reads(job), tables.writes(job)
@@ -159,11 +177,13 @@ def _jobs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tables(options: argparse.Namespace) -> int:
+def _tables(_: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
     for table in tables.TABLES.values():
         writers = ", ".join(table.writers) or "every job"
-        console.print(f"[bold]{table.name}[/bold]  {table.kind}, key {', '.join(table.key) or '-'}, written by {writers}")
+        console.print(
+            f"[bold]{table.name}[/bold]  {table.kind}, key {', '.join(table.key) or '-'}, written by {writers}"
+        )
         console.print(f"  {table.comment}", markup=False)
         for column in table.columns:
             console.print(f"    {column.name:<18} {column.type:<16} {column.comment}", markup=False)

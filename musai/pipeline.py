@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import io
 import json
 import logging
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from musai import provenance, session, storage, tables
 from musai.config import Config
@@ -20,7 +16,7 @@ from musai.errors import AuditRefused, InputError, MusaiError
 from musai.inputs import files
 from musai.progress import Progress
 from musai.steps import Night, step
-from musai.warehouse import Run, Warehouse, begin_record
+from musai.warehouse import Run, Warehouse, begin_record, small_file
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -77,6 +73,10 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     warehouse = Warehouse(storage.at(config.warehouse.path, spark), config)
     warehouse.mend()
     snapshot = files.snapshot(config)
+    published = warehouse.run(request.run_id) if request.run_id and _only_publish(request) else None
+    if published and (warehouse.pointer(published.record.date) or {}).get("run_id") == published.run_id:
+        progress.say(f"run {published.run_id} is published already")  # a retry of a task that died after its work
+        return Outcome(published, {}, {}, [], published=True)
     run = _run(config, warehouse, request, now, snapshot)
     jobs, kept = _jobs(spark, run, request)
     outcome = Outcome(run, {}, {}, kept)
@@ -94,7 +94,13 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     return outcome
 
 
-def _run(config: Config, warehouse: Warehouse, request: Request, now: dt.datetime, snapshot: list[dict[str, Any]]) -> Run:
+def _only_publish(request: Request) -> bool:
+    return request.only == ("publish",) or request.from_job == "publish"
+
+
+def _run(
+    config: Config, warehouse: Warehouse, request: Request, now: dt.datetime, snapshot: list[dict[str, Any]]
+) -> Run:
     """The run that the request names: a new one, or the newest unpublished one of the date."""
     run_date = request.run_date
     existing = warehouse.run(request.run_id) if request.run_id else None
@@ -165,8 +171,7 @@ def _done(night: Night, job: str, outcome: Outcome) -> float:
     run, started, begun = night.run, dt.datetime.now(dt.UTC), time.monotonic()
     run.storage.delete(_marker(run, job))
     for table in tables.writes(job):  # what an earlier attempt wrote must not be taken for this one's
-        if table.kind != "history":
-            run.storage.delete(run.folder(table.name, job))
+        run.discard(table.name, job)
     try:
         night.log_row = lambda status: log_row(night, job, started, time.monotonic() - begun, status)
         step(job)(night)
@@ -208,14 +213,8 @@ def log_row(night: Night, job: str, started: dt.datetime, seconds: float, status
         "status": status,
         "message": "; ".join(night.notes),
     }
-    schema = pa.schema(
-        [
-            ("job", pa.string()), ("attempt", pa.int32()), ("started_at", pa.timestamp("us", "UTC")),
-            ("seconds", pa.float64()), ("rows_read", pa.int64()), ("rows_written", pa.int64()),
-            ("rejected", pa.int64()), ("status", pa.string()), ("message", pa.string()),
-        ]
-    )  # fmt: skip
-    content = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([row], schema), content)
-    night.run.storage.replace(f"{folder}/part-{job}-{row['attempt']}.parquet", content.getvalue())
-    log.info("%s", json.dumps({"run_id": night.run.run_id, **row, "started_at": started.isoformat()}, ensure_ascii=False))
+    content = small_file([row], tables.TABLES["job_log"])
+    night.run.storage.replace(f"{folder}/part-{job}-{row['attempt']}.parquet", content)
+    log.info(
+        "%s", json.dumps({"run_id": night.run.run_id, **row, "started_at": started.isoformat()}, ensure_ascii=False)
+    )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
 from musai.config import Config
 from musai.errors import InputError
 from musai.preflight import PreflightError, find_java
+from musai.scratch import scratch
 
 if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
@@ -41,8 +41,8 @@ def build(config: Config, name: str = "musai") -> SparkSession:
         builder = builder.master(config.spark.master).config("spark.driver.memory", config.spark.driver_memory)
         for key, value in _of_a_new_session().items():
             builder = builder.config(key, value)
-    for key, value in config.spark.conf.items():
-        builder = builder.config(key, value)
+    for key, setting in config.spark.conf.items():
+        builder = builder.config(key, setting)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR" if config.log.level != "debug" else "INFO")
     cores = session.sparkContext.defaultParallelism
@@ -63,16 +63,15 @@ def build(config: Config, name: str = "musai") -> SparkSession:
 
 
 def _of_a_new_session() -> dict[str, str]:
-    scratch = os.path.join(tempfile.gettempdir(), f"musai-{os.getuid()}")
-    os.makedirs(scratch, mode=0o700, exist_ok=True)
+    folder = scratch("spark")
     return {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.warehouse.dir": os.path.join(scratch, "spark-warehouse"),
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.catalogImplementation": "in-memory",
         "spark.python.worker.reuse": "true",
         "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={scratch} -XX:+UseParallelGC",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} -XX:+UseParallelGC",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     }
 
@@ -84,7 +83,7 @@ def cores(session: SparkSession) -> int:
 
 def is_local(session: SparkSession) -> bool:
     """Whether the tasks run in the driver's own process tree, on this machine."""
-    master = session.sparkContext.master
+    master = str(session.sparkContext.master)
     return master.startswith("local") and not master.startswith("local-cluster")
 
 
@@ -101,13 +100,12 @@ def one_task(
     not help. Anything else fails the task, which Spark tries again.
     """
     from pyspark import StorageLevel
-
     from pyspark.sql.pandas.types import to_arrow_schema
     from pyspark.sql.types import StructType
 
     from musai import errors
 
-    fields = to_arrow_schema(StructType.fromDDL(schema))
+    fields = to_arrow_schema(cast("StructType", StructType.fromDDL(schema)))
     profile = _executor_profile(session, gpu)
     local_threads = cores(session) if profile is None else None
 

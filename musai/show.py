@@ -32,7 +32,13 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     if heard is None or not heard.num_rows:
         raise InputError(f"no listener {user_id!r} in the published run")
     names = _names(published)
-    grid = Grid("plays", "track", title=f"{escape(user_id)} heard {heard.num_rows} tracks, most of all", box=None, title_justify="left")
+    grid = Grid(
+        "plays",
+        "track",
+        title=f"{escape(user_id)} heard {heard.num_rows} tracks, most of all",
+        box=None,
+        title_justify="left",
+    )
     for row in heard.sort_by([("plays", "descending"), ("track_id", "ascending")]).slice(0, 10).to_pylist():
         grid.add_row(f"{row['plays']:g}", escape(names(row["track_id"])))
     console.print(grid)

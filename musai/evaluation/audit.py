@@ -19,17 +19,15 @@ def share_finding(check: str, good: int, of: int, least: float) -> Finding:
     return Finding(check, passed, f"{good} of {of}, {least:.0%} are due")
 
 
-def quality_finding(
-    now: Mapping[str, float | None], before: Mapping[str, float | None], max_drop: float
-) -> Finding:
+def quality_finding(now: Mapping[str, float], before: Mapping[str, float], max_drop: float) -> Finding:
     """Refuse where even the upper end of this night's interval lies below the last figure less `max_drop`.
 
     Both map `value`, `low`, `high` to a figure; without one on either side there is nothing to hold against.
     """
     check = "quality: against the last evaluated run"
-    if not now or not before or before.get("value") is None or now.get("value") is None:
+    if now.get("value") is None or before.get("value") is None:
         return Finding(check, True, "not measured in both runs")
-    least = float(before["value"] or 0) * (1 - max_drop)
-    high = float(now["high"] if now.get("high") is not None else now["value"] or 0)
+    least = before["value"] * (1 - max_drop)
+    high = now.get("high") or now["value"]
     text = f"{now['value']:.4f} (up to {high:.4f}), {before['value']:.4f} before, {least:.4f} is due"
     return Finding(check, high >= least, text)

@@ -31,6 +31,7 @@ def rows(
     ks: Sequence[int],
     seed: int,
     resamples: int,
+    confidence: float,
 ) -> list[metrics.MetricRow]:
     """recall, ndcg, map, novelty, popularity_share, diversity and coverage at each k, by listener group.
 
@@ -50,10 +51,13 @@ def rows(
         return found
 
     groups = metrics.listener_groups(history)
-    measured = metrics.evaluate(columns(ours), groups, columns(popularity), seed=seed, resamples=resamples)
+    measured = metrics.evaluate(
+        columns(ours), groups, columns(popularity), seed=seed, resamples=resamples, confidence=confidence
+    )
     for k in ks:
         share, baseline = (
-            metrics.coverage(metrics.exposure_of(lists.recommended[:, :k], len(listeners))) for lists in (ours, popularity)
+            metrics.coverage(metrics.exposure_of(lists.recommended[:, :k], len(listeners)))
+            for lists in (ours, popularity)
         )
         measured.append(metrics.MetricRow("coverage", k, metrics.ALL, share, None, None, baseline, len(held_out)))
     return measured

@@ -215,9 +215,15 @@ def accuracy(hits: np.ndarray, held_out: np.ndarray, ks: Sequence[int]) -> Colum
 
 
 def evaluate(
-    columns: Columns, groups: np.ndarray | None = None, baseline: Columns | None = None, *, seed: int, resamples: int
+    columns: Columns,
+    groups: np.ndarray | None = None,
+    baseline: Columns | None = None,
+    *,
+    seed: int,
+    resamples: int,
+    confidence: float = 0.95,
 ) -> list[MetricRow]:
-    """A row, with its 95% interval, for each column and group with a value; users whose value is NaN are left out.
+    """A row, with its interval, for each column and group with a value; users whose value is NaN are left out.
 
     `columns` as `accuracy` gives them, and beside them others, say `{("novelty", 20): novelty(...)}`; `groups` as
     `listener_groups` gives them; `baseline` the columns of a baseline for the same users.
@@ -236,7 +242,7 @@ def evaluate(
             if not known.any():
                 continue
             stack = np.stack([columns[key][known] for key in keys])
-            bounds = np.transpose(bootstrap_interval(stack, resamples=resamples, seed=seed)).tolist()
+            bounds = np.transpose(bootstrap_interval(stack, confidence, resamples, seed=seed)).tolist()
             for key, values, (low, high) in zip(keys, stack, bounds, strict=True):
                 against = _mean(baseline[key][known]) if key in baseline else None
                 rows.append(MetricRow(*key, name, _mean(values), low, high, against, len(values)))

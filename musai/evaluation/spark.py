@@ -50,7 +50,12 @@ def collected(
         .join(hits, ["user_id", "track_id"], "left")
         .join(F.broadcast(sample.select("user_id", "user_index")), "user_id", "inner")
         .join(items.select("track_id", "item_index"), "track_id", "left")
-        .select("user_index", "rank", F.coalesce("item_index", F.lit(-1)).alias("item"), F.coalesce("hit", F.lit(False)).alias("hit"))
+        .select(
+            "user_index",
+            "rank",
+            F.coalesce("item_index", F.lit(-1)).alias("item"),
+            F.coalesce("hit", F.lit(False)).alias("hit"),
+        )
         .toArrow()
     )
     order = np.sort(np.asarray(sample.select("user_index").toArrow()["user_index"]))
@@ -73,7 +78,11 @@ def key_faults(frame: DataFrame, key: Sequence[str], rows: int) -> list[str]:
         frame.select(null.alias("null"), F.xxhash64(*key).alias("hash"))
         .groupBy("hash")
         .agg(F.count(F.lit(1)).alias("rows"), F.sum("null").alias("nulls"))
-        .agg(F.sum("rows").alias("rows"), F.sum("nulls").alias("nulls"), F.sum((F.col("rows") > 1).cast("int")).alias("again"))
+        .agg(
+            F.sum("rows").alias("rows"),
+            F.sum("nulls").alias("nulls"),
+            F.sum((F.col("rows") > 1).cast("int")).alias("again"),
+        )
         .first()
     )
     assert counted is not None
@@ -90,7 +99,9 @@ def key_faults(frame: DataFrame, key: Sequence[str], rows: int) -> list[str]:
 
 def heard_in_lists(recommendations: DataFrame, interactions: DataFrame) -> int:
     """Rows of lists over the catalogue that name a track which the listener has."""
-    return recommendations.where("list <> 'made_for_you'").join(interactions, ["user_id", "track_id"], "left_semi").count()
+    return (
+        recommendations.where("list <> 'made_for_you'").join(interactions, ["user_id", "track_id"], "left_semi").count()
+    )
 
 
 def full_lists(users: DataFrame, recommendations: DataFrame, top_n: int, offered: int) -> int:
@@ -104,17 +115,23 @@ def mean_overlap(now: DataFrame, before: DataFrame, name: str) -> float | None:
     """Mean share of a listener's list that stood in the same list before, over listeners of both; None without any."""
     mine = now.where(F.col("list") == name).select("user_id", "track_id")
     theirs = before.where(F.col("list") == name).select("user_id", "track_id")
-    both = mine.groupBy("user_id").agg(F.count(F.lit(1)).alias("size")).join(
-        theirs.select("user_id").distinct(), "user_id", "left_semi"
+    both = (
+        mine.groupBy("user_id")
+        .agg(F.count(F.lit(1)).alias("size"))
+        .join(theirs.select("user_id").distinct(), "user_id", "left_semi")
     )
-    shared = mine.join(theirs, ["user_id", "track_id"], "inner").groupBy("user_id").agg(F.count(F.lit(1)).alias("shared"))
-    row = both.join(shared, "user_id", "left").agg(
-        F.avg(F.coalesce("shared", F.lit(0)) / F.col("size")).alias("overlap")
-    ).first()
+    shared = (
+        mine.join(theirs, ["user_id", "track_id"], "inner").groupBy("user_id").agg(F.count(F.lit(1)).alias("shared"))
+    )
+    row = (
+        both.join(shared, "user_id", "left")
+        .agg(F.avg(F.coalesce("shared", F.lit(0)) / F.col("size")).alias("overlap"))
+        .first()
+    )
     return None if row is None or row["overlap"] is None else float(row["overlap"])
 
 
-def figures(metrics: DataFrame, metric: str, k: int) -> dict[str, float | None]:
+def figures(metrics: DataFrame, metric: str, k: int) -> dict[str, float]:
     """value, low and high of one metric of for_you over all listeners; {} where it was not measured."""
     row = metrics.where(
         (F.col("metric") == metric) & (F.col("k") == k) & (F.col("list") == "for_you") & (F.col("listeners") == "all")

@@ -76,7 +76,8 @@ def nearest_of_sums(
         if pairs > CHUNK_PAIRS:
             added = _added(held)
             last = len(added.index) - 1  # it may go on in the next batch
-            yield _published(added.part(0, last), method, k, size, unit)
+            if last:
+                yield _published(added.part(0, last), method, k, size, unit)
             held = [added.part(last, last + 1)]
             pairs = len(held[0].others)
     if held:
@@ -114,12 +115,11 @@ def _published(rows: _Rows, method: str, k: int, size: int, unit: float) -> pa.R
         key = keys[start:end]
         top = np.argpartition(key, len(key) - k)[len(key) - k :] if len(key) > k else np.arange(len(key))
         best[row, : len(top)] = start + top[np.argsort(-key[top])]
-    values = np.where(there, values[best], 0) if len(values) else np.zeros(best.shape)
+    values = np.where(there, values[best], 0)
     values[values <= smallest(method)] = 0
     left = rows.left[:, None]
     scores = shared_to_weight(values, left) if method == "neighbourhood_average" else values * left
-    others = rows.others[best] if len(values) else best
-    found = in_order(others, scores)
-    row, place = np.nonzero(found.indices != NO_NEIGHBOUR)
-    numbers = rows.index[row], (place + 1).astype(np.int32), found.indices[row, place], found.scores[row, place]
+    found = in_order(rows.others[best], scores)
+    at, place = np.nonzero(found.indices != NO_NEIGHBOUR)
+    numbers = rows.index[at], (place + 1).astype(np.int32), found.indices[at, place], found.scores[at, place]
     return pa.RecordBatch.from_arrays([pa.array(x) for x in numbers], ["index", "rank", "similar_index", "score"])

@@ -64,10 +64,10 @@ def _neighbours(entries: DataFrame, method: str, settings: config.Similarity, se
     entries, totals = _capped(entries, settings.max_tracks_per_user, seed)
     weighted = _weighted(entries, method, settings, totals).where("y != 0")
     factors = _factors(weighted, entries, method, settings, totals)
-    largest_right = 1.0
+    unit = 1.0 if method == "neighbourhood_average" else UNIT
     if method in ("bm25", "cooccurrence"):
-        (largest_right,) = factors.agg(F.max("right")).first() or (None,)
-    unit = 1.0 if method == "neighbourhood_average" else UNIT / (largest_right or 1.0)
+        largest = factors.agg(F.max("right")).first()
+        unit /= (largest and largest[0]) or 1.0
     k, size = settings.neighbours, totals.size
 
     def multiply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -25,12 +25,12 @@ class Night:
     warehouse: Warehouse
     run: Run
     now: dt.datetime
-    progress: Callable[[str], None] = lambda text: None
+    progress: Callable[[str], None] = lambda _: None
     rows_read: int = 0
     rows_written: int = 0
     rejected: int = 0
     notes: list[str] = dataclasses.field(default_factory=list)
-    log_row: Callable[[str], None] = lambda status: None
+    log_row: Callable[[str], None] = lambda _: None
     log_sealed: bool = False
 
     def read(self, table: str) -> DataFrame:
@@ -87,7 +87,12 @@ class Night:
     def nested(self, scope: str, config: Config | None = None) -> Night:
         """The same night over tables of its own folder `scope`."""
         return dataclasses.replace(
-            self, run=self.run.nested(scope, shared=("tracks",)), config=config or self.config, rows_read=0, rows_written=0, notes=[]
+            self,
+            run=self.run.nested(scope, shared=("tracks",)),
+            config=config or self.config,
+            rows_read=0,
+            rows_written=0,
+            notes=[],
         )
 
 

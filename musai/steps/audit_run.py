@@ -73,6 +73,6 @@ def _against_parent(night: Night) -> list[Finding]:
         k = max(night.config.evaluation.ks)
         metrics = night.run.read(night.session, "recommendation_metrics")
         earlier = night.session.read.parquet(uri(last["path"]))
-        now, before = (checks.figures(frame, settings.quality_metric, k) for frame in (metrics, earlier))
-        findings.append(quality_finding(now, before, settings.max_quality_drop))
+        ours, theirs = (checks.figures(frame, settings.quality_metric, k) for frame in (metrics, earlier))
+        findings.append(quality_finding(ours, theirs, settings.max_quality_drop))
     return findings

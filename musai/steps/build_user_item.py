@@ -17,6 +17,5 @@ def run(night: Night) -> None:
     kept = night.write(weighted(every), "user_item", JOB)["rows"]
     others = night.write(unweighted(every), "unweighted", JOB)["rows"]
     every.unpersist()
-    night.note(
-        f"{night.run.rows('users')} listeners x {night.run.rows('items')} tracks, {kept} pairs with weight, {others} without"
-    )
+    size = f"{night.run.rows('users')} listeners x {night.run.rows('items')} tracks"
+    night.note(f"{size}, {kept} pairs with weight, {others} without")

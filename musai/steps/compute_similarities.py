@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from musai.config import Similarity
 from musai.session import one_task
@@ -23,12 +23,11 @@ def run(night: Night) -> None:
     if backend == "auto":
         backend = "implicit" if entries <= settings.local_max_interactions else "spark"
     blend = night.config.recommend.blend
-    tracks, users = [], []
+    tracks = []
     for method in settings.track_methods:
         count = max(settings.neighbours, settings.scoring_neighbours if blend.get(method) else 0)
         tracks.append(_neighbours(night, "track", method, settings.model_copy(update={"neighbours": count}), backend))
-    for method in settings.user_methods:
-        users.append(_neighbours(night, "user", method, settings, backend))
+    users = [_neighbours(night, "user", method, settings, backend) for method in settings.user_methods]
     renamed = _together(night, tracks).withColumnRenamed("index", "item_index")
     night.write(renamed, "track_neighbours", JOB)
     near = night.run.read(night.session, "track_neighbours").where(f"rank <= {settings.neighbours}")
@@ -38,7 +37,9 @@ def run(night: Night) -> None:
     night.note(f"{', '.join(settings.track_methods)} between tracks, by {backend}")
 
 
-def _neighbours(night: Night, side: str, method: str, settings: Similarity, backend: str) -> DataFrame:
+def _neighbours(
+    night: Night, side: Literal["user", "track"], method: str, settings: Similarity, backend: str
+) -> DataFrame:
     night.progress(f"{side}s by {method}")
     if backend == "spark":
         compute = similarity.track_neighbours if side == "track" else similarity.user_neighbours

@@ -69,6 +69,7 @@ def measured(night: Night) -> list[ranking_metrics.MetricRow]:
         ks=config.evaluation.ks,
         seed=seed,
         resamples=config.evaluation.resamples,
+        confidence=config.evaluation.confidence,
     )
     for frame in (held_out, sample):
         frame.unpersist()

@@ -1,5 +1,6 @@
 """`ingest_tracks`: the catalogue -> tracks, rejected_rows. Without inputs.tracks there is nothing to do."""
 
+from musai.catalogue import spark as catalogue
 from musai.inputs.counts import check_share, counted
 from musai.steps import Night
 
@@ -7,14 +8,11 @@ JOB = "ingest_tracks"
 
 
 def run(night: Night) -> None:
-    if night.config.inputs.tracks is None:
+    found = catalogue.ingest(night.session, night.config)
+    if found is None:
         night.note("inputs.tracks names no catalogue: lists that need one are left out")
         return
-    from musai.catalogue import spark as catalogue
-
-    found = catalogue.ingest(night.session, night.config)
-    night.write(found.tracks, "tracks", JOB)
-    counts = found.counts()
+    counts = found.counts(night.write(found.tracks, "tracks", JOB)["rows"])
     night.rows_read, night.rejected = counts["read"], counts["rejected"]
     night.write(found.rejected(), "rejected_rows", JOB, {"counts": counts})
     night.note(counted(counts))

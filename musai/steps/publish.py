@@ -18,6 +18,6 @@ def run(night: Night) -> None:
     """The log row of this job is written and sealed before the pointer moves: what is published never changes."""
     check_audit(night)
     night.seal_log(JOB)
-    night.warehouse.publish(night.run, night.now)
+    night.warehouse.publish(night.run)
     removed = night.warehouse.expire(night.now)
     night.note(f"{night.run.run_id} is published" + (f"; {len(removed)} expired folders removed" if removed else ""))

@@ -27,7 +27,7 @@ def run(night: Night) -> None:
 def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]:
     """The lists of some users (user_index, user_id) by the run's models, and the arrays behind them."""
     settings = night.config.recommend
-    blend = {name: weight for name, weight in settings.blend.items() if weight}
+    blend: dict[str, float] = {name: weight for name, weight in settings.blend.items() if weight}
     has_tracks = night.has("tracks")
     names = tuple(name for name in settings.lists if has_tracks or name != columns.DISCOVER)
     for left_out in sorted(set(settings.lists) - set(names)):
@@ -38,7 +38,7 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         neighbours=night.run.uri("track_neighbours"),
         factors=night.run.uri("als_factors") if "als" in blend else None,
         tracks=night.run.uri("tracks") if has_tracks else None,
-        blocked=tuple(read_ids(night.config.inputs.blocked_tracks)),
+        blocked=tuple(read_ids(night.config.inputs.blocked_tracks, "inputs.blocked_tracks")),
         exclude_explicit=settings.explicit == "exclude",
         methods=tuple(name for name in blend if name != "als"),
         digest=" ".join((night.run.manifest(table) or {}).get("digest", "-") for table in used),

@@ -30,7 +30,7 @@ UNTUNED = {"lightgcnpp_lastfm": (0.164, 0.190), "amazon_cds_m1": (0.150, 0.102),
 def convert(train: pathlib.Path, out: pathlib.Path) -> int:
     """Write one row a pair; returns the number of rows."""
     rows = 0
-    with open(train, encoding="utf-8") as lines, open(out, "w", encoding="utf-8") as file:
+    with train.open(encoding="utf-8") as lines, out.open("w", encoding="utf-8") as file:
         file.write("user_id,track_id\n")
         for line in lines:
             user, *items = line.split() or [""]

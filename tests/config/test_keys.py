@@ -19,7 +19,7 @@ BASE = conf_path("base.yaml")
 MUSAI = pathlib.Path(__file__).parents[2] / "musai"
 
 # Keys that nothing reads yet. Strict: one that is read has to go from here.
-NOT_READ_YET = {"evaluation.confidence"}
+NOT_READ_YET: set[str] = set()
 
 # A value for every key that is no number; it differs from the default.
 OTHER: dict[str, str] = {

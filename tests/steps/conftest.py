@@ -26,20 +26,31 @@ def write_inputs(folder: pathlib.Path, seed: int = 5) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     for part in range(2):
-        with open(folder / f"log{part}.csv", "w", newline="", encoding="utf-8") as file:
+        with (folder / f"log{part}.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["user_id", "track_id", "plays", "timestamp"])
             for user in range(USERS):
                 taste = user % TASTES
                 for _ in range(8):
-                    track = taste * 20 + int(random.zipf(1.6)) % 20 if random.random() < 0.9 else random.integers(TRACKS)
-                    rows.writerow([f"u{user:02d}", f"t{track:02d}", random.integers(1, 9), f"2025-0{part + 1}-{random.integers(1, 28):02d}"])
+                    track = (
+                        taste * 20 + int(random.zipf(1.6)) % 20 if random.random() < 0.9 else random.integers(TRACKS)
+                    )
+                    rows.writerow(
+                        [
+                            f"u{user:02d}",
+                            f"t{track:02d}",
+                            random.integers(1, 9),
+                            f"2025-0{part + 1}-{random.integers(1, 28):02d}",
+                        ]
+                    )
             file.write(f"u00,t00,many,2025-01-01\n,t01,1,2025-01-01\nu01,t02,nan,2025-01-0{part + 1}\n")
-    with open(folder / "tracks.csv", "w", newline="", encoding="utf-8") as file:
+    with (folder / "tracks.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["track_id", "title", "artist", "explicit"])
         for track in range(TRACKS + 4):
-            rows.writerow([f"t{track:02d}", f"Title {track}", f"Artist {track // 4}", "true" if track == 7 else "false"])
+            rows.writerow(
+                [f"t{track:02d}", f"Title {track}", f"Artist {track // 4}", "true" if track == 7 else "false"]
+            )
 
 
 @dataclasses.dataclass

@@ -17,4 +17,6 @@ def test_a_weight_is_the_logarithm_of_the_plays(night):
     matrix = night.table("user_item").merge(users[["user_index", "user_id"]]).merge(items[["item_index", "track_id"]])
     both = matrix.merge(night.table("interactions"), on=["user_id", "track_id"])
     assert len(both) == len(night.table("interactions"))
-    np.testing.assert_allclose(both["weight"], np.log1p(both["plays_y"] if "plays_y" in both else both["plays"]), rtol=1e-6)
+    np.testing.assert_allclose(
+        both["weight"], np.log1p(both["plays_y"] if "plays_y" in both else both["plays"]), rtol=1e-6
+    )

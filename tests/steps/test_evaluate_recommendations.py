@@ -19,7 +19,9 @@ def test_every_metric_has_its_groups(night):
 def test_what_was_held_out_is_not_in_the_training_part(night):
     import pyarrow.dataset as ds
 
-    training = ds.dataset(night.outcome.run.nested("evaluation").uri("interactions"), format="parquet", partitioning=None)
+    training = ds.dataset(
+        night.outcome.run.nested("evaluation").uri("interactions"), format="parquet", partitioning=None
+    )
     kept = training.to_table().to_pandas()
     every = night.table("interactions")
     held_out = len(every) - len(kept)
@@ -27,4 +29,6 @@ def test_what_was_held_out_is_not_in_the_training_part(night):
     assert held_out == sum(max(1, int(size * 0.2)) for size in by_user if size >= 5)
     latest = every.merge(kept[["user_id", "track_id"]], how="left", indicator=True)
     bounds = latest.groupby(["user_id", "_merge"], observed=True)["last_event_at"].agg(["min", "max"]).unstack()
-    assert (bounds["min"]["left_only"].dropna() >= bounds["max"]["both"].reindex(bounds["min"]["left_only"].dropna().index)).all()
+    assert (
+        bounds["min"]["left_only"].dropna() >= bounds["max"]["both"].reindex(bounds["min"]["left_only"].dropna().index)
+    ).all()

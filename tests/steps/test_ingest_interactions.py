@@ -14,4 +14,8 @@ def test_rejects_name_their_line_and_reason(night):
     rejected = night.table("rejected_rows")
     rejected = rejected[rejected["source"] == "interactions"]
     assert sorted(rejected["place"]) == [f"log{part}.csv:{line}" for part in (0, 1) for line in (322, 323, 324)]
-    assert rejected["reason"].value_counts().to_dict() == {"plays is not a number": 2, "no user id": 2, "plays is NaN": 2}
+    assert rejected["reason"].value_counts().to_dict() == {
+        "plays is not a number": 2,
+        "no user id": 2,
+        "plays is NaN": 2,
+    }

@@ -1,0 +1,222 @@
+"""The distributed form: the lists of `blocks`, bit for bit, whatever the partitions, the order and the ids."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from musai.ranking import blocks, models
+from musai.ranking import spark as ranking
+from musai.ranking.blocks import Block, Lists
+from musai.ranking.models import Sources
+
+SIZE = 5  # users in a block
+IDS = [
+    "",
+    " ",
+    "a\tb",
+    "a\nb",
+    '"',
+    "\\",
+    "\x00",
+    "null",
+    "user_id=1",
+    "e\u0301",
+    "жук",
+    "音楽",
+    "العربية",
+    "🎵",
+    "\U0010ffff",
+]
+ALL_LISTS = Lists(7, ("for_you", "discover"), {"als": 0.4, "cooccurrence": 0.6}, 2)
+
+
+@dataclasses.dataclass
+class Tables:
+    """A world as Spark tables, and what `recommend` is handed."""
+
+    frames: dict
+    sources: Sources
+    world: object
+    user_ids: list[str]
+
+    def recommend(self, lists: Lists = ALL_LISTS, partitions: int = 2, users=None, **frames):
+        given = {**self.frames, **frames}
+        als = given["factors"].where("side = 'user'") if "als" in lists.blend else None
+        methods = tuple(name for name in lists.blend if name != "als")
+        sources = dataclasses.replace(self.sources, methods=methods, factors=self.sources.factors if als else None)
+        everyone = given["users"].select("user_index", "user_id") if users is None else users
+        last = len(self.user_ids) - 1
+        return ranking.recommend(
+            everyone, given["user_item"], given["unweighted"], als, sources, lists, SIZE, last, partitions
+        )
+
+
+@pytest.fixture(scope="module")
+def tables(spark, world, tmp_path_factory) -> Tables:
+    """23 users with hostile ids, some heavy, some without weights; 40 tracks and 5 that nobody has heard."""
+    made = world(int(np.random.SeedSequence().generate_state(1)[0]), users=23)
+    user_ids = sorted(IDS + [f"u{n}" for n in range(23 - len(IDS))], key=lambda text: text.encode())
+    track_ids = sorted((f"{text}{n}" for n in range(3) for text in IDS), key=lambda text: text.encode())
+    user, item = (axis.astype("int32") for axis in made.heard.nonzero())
+    weight = made.values[user, item].astype("float32")
+    pairs = pd.DataFrame({"user_index": user, "item_index": item, "weight": weight})
+    near = [
+        (name, i, rank + 1, int(j), float(made.near[name][i, j]))
+        for name in made.near
+        for i in range(made.known)
+        for rank, j in enumerate(sorted(made.near[name][i].nonzero()[0], key=lambda j, row=made.near[name][i]: -row[j]))
+    ]
+    factors = [
+        (side, n, row.tolist())
+        for side, rows in (("user", made.users), ("track", made.tracks))
+        for n, row in enumerate(rows)
+    ]
+    catalogue = [(track_ids[j], None if made.artist[j] < 0 else f"artist {made.artist[j]}", None) for j in range(45)]
+    frames = {
+        "users": spark.createDataFrame(list(enumerate(user_ids)), "user_index int, user_id string"),
+        "items": spark.createDataFrame(
+            [(j, track_ids[j], int(made.listeners[j])) for j in range(40)],
+            "item_index int, track_id string, interactions bigint",
+        ),
+        "user_item": spark.createDataFrame(pairs[weight > 0]),
+        "unweighted": spark.createDataFrame(pairs[weight == 0][["user_index", "item_index"]]),
+        "neighbours": spark.createDataFrame(
+            near, "method string, item_index int, rank int, similar_index int, score float"
+        ),
+        "factors": spark.createDataFrame(factors, "side string, row_index int, factors array<float>"),
+        "tracks": spark.createDataFrame(catalogue, "track_id string, artist string, explicit boolean"),
+    }
+    folder = tmp_path_factory.mktemp("tables")
+    for name, frame in frames.items():
+        frame.repartition(3).write.parquet(str(folder / name))
+        frames[name] = spark.read.parquet(str(folder / name))
+    blocked = tuple(track_ids[j] for j in np.flatnonzero(made.blocked))
+    uris = {name: str(folder / name) for name in ("items", "neighbours", "factors", "tracks")}
+    return Tables(
+        frames, Sources(**uris, blocked=blocked, exclude_explicit=False, methods=(), digest=str(folder)), made, user_ids
+    )
+
+
+def expected(tables: Tables, lists: Lists, users: list[int] | None = None) -> pd.DataFrame:
+    """The table that `blocks.recommend` gives, block by block."""
+    methods = tuple(name for name in lists.blend if name != "als")
+    opened = models.opened(dataclasses.replace(tables.sources, methods=methods))
+    whole, rows = tables.world.block(), []
+    kept = range(len(tables.user_ids)) if users is None else users
+    for start in range(0, len(tables.user_ids), SIZE):
+        mine = [u for u in kept if start <= u < start + SIZE]
+        pieces = [slice(whole.heard_indptr[u], whole.heard_indptr[u + 1]) for u in mine]
+        block = Block(
+            [tables.user_ids[u] for u in mine],
+            np.cumsum([0, *(piece.stop - piece.start for piece in pieces)]).astype(np.int64),
+            np.concatenate([whole.heard_indices[piece] for piece in pieces]),
+            np.concatenate([whole.values[piece] for piece in pieces]),
+            whole.factors[mine],
+        )
+        ranked = blocks.recommend(block, opened, lists)
+        names, track = blocks.source_names(opened), opened.track_ids.to_pylist()
+        for at in zip(*np.nonzero(ranked.items >= 0), strict=True):
+            because = ranked.because[at]
+            rows.append(
+                (
+                    block.user_ids[at[0]], lists.names[at[1]], at[2] + 1, track[ranked.items[at]], ranked.scores[at],
+                    names[ranked.source[at]], track[because] if because >= 0 else None,
+                )
+            )  # fmt: skip
+    columns = ["user_id", "list", "rank", "track_id", "score", "source", "because_track_id"]
+    return pd.DataFrame(rows, columns=columns).sort_values(columns[:3], key=as_bytes, ignore_index=True)
+
+
+def as_bytes(column: pd.Series) -> pd.Series:
+    return column.map(str.encode) if column.dtype == object else column
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(["user_id", "list", "rank"], key=as_bytes, ignore_index=True)
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 5])
+def test_the_lists_of_blocks_bit_for_bit(tables, partitions):
+    frames = {
+        name: frame.orderBy(f"xxhash64({frame.columns[0]}, {frame.columns[1]}, {partitions})").repartition(partitions)
+        for name, frame in tables.frames.items()
+        if name in ("users", "user_item", "unweighted", "factors")
+    }
+    found = tables.recommend(partitions=partitions, **frames)
+    assert found.dtypes == [
+        ("user_id", "string"), ("list", "string"), ("rank", "int"), ("track_id", "string"), ("score", "float"),
+        ("source", "string"), ("because_track_id", "string"),
+    ]  # fmt: skip
+    due = expected(tables, ALL_LISTS)
+    assert set(due["source"]) == {"als", "cooccurrence", "popularity", "catalogue"}
+    assert due["because_track_id"].notna().any()
+    pd.testing.assert_frame_equal(in_order(found.toPandas()), due, check_exact=True, check_dtype=False)
+
+
+def test_every_file_and_their_sequence_are_in_the_order_of_the_key(tables, tmp_path):
+    tables.recommend(partitions=3).write.parquet(str(tmp_path / "out"))
+    files = sorted((tmp_path / "out").glob("part-*.parquet"))
+    assert len(files) == 3
+    keys = [
+        (row["user_id"].encode(), row["list"], row["rank"])
+        for file in files
+        for row in pq.ParquetFile(file).read(columns=["user_id", "list", "rank"]).to_pylist()
+    ]
+    assert keys == sorted(keys)
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("blend", [{}, {"cosine": 1.0}, {"als": 1.0}, {"cosine": 0.2, "cooccurrence": 0.8}])
+def test_every_kind_of_blend(tables, blend):
+    lists = Lists(5, ("for_you",), blend, 0)
+    found = in_order(tables.recommend(lists).toPandas())
+    pd.testing.assert_frame_equal(found, expected(tables, lists), check_exact=True, check_dtype=False)
+    if not blend:
+        assert set(found["source"]) <= {"popularity", "catalogue"}
+
+
+def test_some_users_only(tables):
+    """A block without any of them, and one with a few."""
+    users = [0, 11, 12, 22]
+    lists = Lists(6, ("for_you",), {"cooccurrence": 1.0}, 0)
+    some = tables.frames["users"].where(f"user_index in ({', '.join(map(str, users))})").select("user_index", "user_id")
+    found = in_order(tables.recommend(lists, users=some).toPandas())
+    everyone = expected(tables, lists)
+    due = everyone[everyone["user_id"].isin([tables.user_ids[u] for u in users])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, due, check_exact=True, check_dtype=False)
+    with_als = in_order(tables.recommend(users=some).toPandas())
+    pd.testing.assert_frame_equal(with_als, expected(tables, ALL_LISTS, users), check_exact=True, check_dtype=False)
+    assert tables.recommend(users=some.where("false")).count() == 0
+
+
+def test_blocks_that_come_in_many_batches(spark, tables):
+    before = spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch")
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
+    try:
+        found = in_order(tables.recommend(partitions=1).toPandas())
+    finally:
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", before)
+    pd.testing.assert_frame_equal(found, expected(tables, ALL_LISTS), check_exact=True, check_dtype=False)
+
+
+def test_users_without_a_vector_have_zeros(tables):
+    """Whoever made the factors may leave out who has no weights, and with them a whole block."""
+    none = tables.frames["factors"].where("side <> 'user' or row_index not in (0, 10, 11, 12, 13, 14)")
+    found = in_order(tables.recommend(factors=none).toPandas())
+    zeroed = tables.frames["factors"].selectExpr(
+        "side", "row_index",
+        "if(side = 'user' and row_index in (0, 10, 11, 12, 13, 14), transform(factors, x -> 0F), factors) factors",
+    )  # fmt: skip
+    due = in_order(tables.recommend(factors=zeroed).toPandas())
+    pd.testing.assert_frame_equal(found, due, check_exact=True)
+
+
+def test_tasks_enough_for_the_cores_and_no_more_than_blocks():
+    assert ranking.partitions_for(0, 256, 8) == 1
+    assert ranking.partitions_for(257, 256, 8) == 2
+    assert ranking.partitions_for(10**6, 256, 8) == 64
