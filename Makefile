@@ -25,20 +25,26 @@ nightly: .venv  ## one whole nightly run on the built-in demo
 	@$(BIN)/musai nightly --config conf/demo.yaml
 
 .PHONY: airflow
+# Each part has a session of its own, which is ended as a whole: on a plain Ctrl-C `airflow standalone` ends its parts
+# twice, hangs on them and leaves executors behind.
 airflow: setup  ## a local Airflow with the nightly DAG on the built-in demo; Ctrl-C stops it
 	@[ -f var/demo/tracks.csv ] || $(BIN)/musai demo-data var/demo
-	@set -a; . conf/airflow.env; set +a; log=$$AIRFLOW_HOME/airflow.log; url=$$AIRFLOW__API__BASE_URL; \
+	@set -a; . conf/airflow.env; set +a; log=$$AIRFLOW_HOME/airflow.log; url=$$AIRFLOW__API__BASE_URL; parts=; \
+	start() { python -c 'import os, sys; os.setsid(); os.execvp("airflow", ["airflow", *sys.argv[1:]])' "$$1" >>"$$log" 2>&1 & parts="$$parts $$!"; }; \
+	end() { for part in $$parts; do kill -s "$$1" -- -$$part 2>/dev/null; done; }; \
 	up() { python -c "import urllib.request as web; web.urlopen('$$url/api/v2/monitor/health')" 2>/dev/null; }; \
 	python -c "import socket; socket.create_server(('127.0.0.1', $$AIRFLOW__API__PORT))" 2>/dev/null || \
 	  { echo "port $$AIRFLOW__API__PORT is taken; make airflow AIRFLOW__API__PORT=8081, say" >&2; exit 1; }; \
 	mkdir -p "$$AIRFLOW_HOME"; echo "Starting Airflow, which takes about a minute; its log: $$log"; \
 	{ airflow db migrate && airflow pools set musai_gpu 1 "train_als: a slot for each GPU"; } >"$$log" 2>&1 || \
 	  { tail -n 20 "$$log" >&2; exit 1; }; \
-	{ until up; do sleep 1; kill -0 $$$$ 2>/dev/null || exit; done; \
-	  echo "Airflow is up: $$url/dags/musai_nightly (press Trigger; tasks have a graph, logs and docs there)"; \
-	  echo "user and password: $$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"; \
-	  echo "what it publishes: .venv/bin/musai path recommendations --config conf/demo.yaml"; } & \
-	exec airflow standalone >>"$$log" 2>&1
+	trap 'trap "" INT TERM; echo "Stopping Airflow"; end TERM; sleep 5; end KILL; exit 0' INT TERM; \
+	start api-server; start scheduler; start dag-processor; \
+	until up; do sleep 1; kill -0 $$parts 2>/dev/null || { tail -n 20 "$$log" >&2; end KILL; exit 1; }; done; \
+	echo "Airflow is up: $$url/dags/musai_nightly (Trigger starts a night; each task has its log and docs there)"; \
+	echo "user and password: $$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"; \
+	echo "what it publishes: .venv/bin/musai path recommendations --config conf/demo.yaml"; \
+	wait
 
 test: setup lint  ## set-up, lint, then every test that needs neither root, system packages nor MUSAI_SHARED
 	@$(BIN)/python -m pytest -m "not realdata and not system"

@@ -62,17 +62,17 @@ def delimited(
     return [
         {"_kind": f"CASE WHEN _valid THEN {kinds} END"},
         {"_tokens": f"CASE WHEN _valid AND _kind IS NULL THEN {split} END"},
-        {"_reason": reason, **{field: _token(index, width, quote) for field, index in columns}},
+        {"_reason": reason, "_fields": f"CASE WHEN size(_tokens) = {width} THEN _tokens END"},
+        {field: _unquoted(f"_fields[{index}]", quote) for field, index in columns},
     ]
 
 
-def _token(index: int, width: int, quote: str) -> str:
-    token = f"_tokens[{index}]"
-    if quote:
-        one, two = literal(quote), literal(quote * 2)
-        inner = f"replace(substr({token}, 2, length({token}) - 2), {two}, {one})"
-        token = f"CASE WHEN startswith({token}, {one}) THEN {inner} ELSE {token} END"
-    return f"CASE WHEN size(_tokens) = {width} THEN {token} END"
+def _unquoted(token: str, quote: str) -> str:
+    if not quote:
+        return token
+    one, two = literal(quote), literal(quote * 2)
+    inner = f"replace(substr({token}, 2, length({token}) - 2), {two}, {one})"
+    return f"CASE WHEN startswith({token}, {one}) THEN {inner} ELSE {token} END"
 
 
 # A \u escape of a surrogate without its other half: Java would read it as "?", and different ids as one.

@@ -32,6 +32,10 @@ from musai.inputs.listing import Entry
 from musai.inputs.sources import Source
 
 VERIFIED_BY_DRIVER = 256 * 2**20  # bytes of gzip and Parquet up to which the driver reads them through itself
+SETTINGS = {
+    "spark.sql.legacy.parquet.nanosAsLong": "true",  # pandas writes nanoseconds; Spark knows none
+    "spark.sql.codegen.hugeMethodLimit": "8000",  # Java does not compile longer methods, Spark has a way around them
+}
 PLACE = ("_file", "_block", "_row", "_line")
 ORDER = ("url_decode(replace(_file, '+', '%2B'))", "_block", "_row")  # expressions: by file, then by line
 
@@ -46,6 +50,8 @@ class Rows:
 
 def read(spark: SparkSession, survey: Survey, only: Collection[str] | None = None) -> list[Rows]:
     """The rows of each group; of the files named in `only`, where that is given."""
+    for key, value in SETTINGS.items():
+        spark.conf.set(key, value)
     found = []
     for group in survey.groups:
         if only is not None:
@@ -170,7 +176,6 @@ def _batch(entry: Entry, found: Sequence[records.Record]) -> pa.RecordBatch:
 
 
 def _parquet(spark: SparkSession, group: Group) -> Rows:
-    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")  # pandas writes nanoseconds; Spark knows none
     columns = dict(group.columns)
     by_column = dict(zip(columns.values(), group.types, strict=True))
     schema = ", ".join(f"{_quoted(column)} {type_.split(' ')[0]}" for column, type_ in by_column.items())

@@ -2,6 +2,8 @@
 
 Stages as in `musai.inputs.lines`: each uses the columns of those before. `types` are the Spark types of the fields;
 text is parsed here, a number or a moment of a Parquet file is taken as it is. The first reason that holds is given.
+What nearly all rows hold is tried first, and the expressions are kept short: Spark compiles them into one Java method,
+and Java runs a method of more than 8,000 bytes many times slower.
 """
 
 from __future__ import annotations
@@ -15,21 +17,19 @@ from musai.inputs.lines import Stage, is_text, literal
 MAX_PLAYS = 1e9
 MICRO = 1e6  # plays x weight are added up in millionths, as integers: the sum depends on no order
 
-NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
-NOT_A_NUMBER = r"^[+-]?[nN][aA][nN]\z"
-INFINITE = r"^[+-]?(?i:inf|infinity)\z"
-DATE = r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})"
-TIME = r"([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
-ZONE = r" ?(?:([Zz]|UTC|GMT)|([+-][0-9]{2})(?::?([0-9]{2}))?)"
-ISO = rf"^{DATE}(?:[Tt ]{TIME}(?:{ZONE})?)?\z"
-# What Spark reads by itself, and all but a few logs hold.
-ISO_USUAL = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?\z"
+NUMBER = r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*"
+PLAYS = rf"^(?:{NUMBER}|\s*(?i:nan|[+-]?inf(?:inity)?)\s*)\z"
+QUOTED = r'^"(?:NaN|[+-]?Infinity)"\z'  # as from_json gives what is no JSON number
+SECONDS = rf"^{NUMBER}\z"
+USUAL = (  # what Spark's cast reads by itself; it would take much more (2021, T12:30, words)
+    r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?\s*\z"
 )
-FAR_S = 1_000_000_000_000  # seconds since 1970, the year 33658: whatever lies beyond is as far
-TRIMMED = ("plays", "event", "timestamp")  # ids never are
-WHITE = " \t\n\x0b\x0c\r\x85\xa0\u3000"
+TIME = r"[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2}))?"
+OTHER = (  # the other forms of ISO 8601: see `moment`
+    rf"^\s*([0-9]{{4}})(?:-([0-9]{{2}})-|([0-9]{{2}}))([0-9]{{2}}){TIME}"
+    r"((?:[.,][0-9]+)?) ?((?:Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)\s*\z"
+)
 
 
 def stages(types: Mapping[str, str], ingest: Ingest, run_date: dt.date, now: dt.datetime) -> list[Stage]:
@@ -39,7 +39,6 @@ def stages(types: Mapping[str, str], ingest: Ingest, run_date: dt.date, now: dt.
     millionths, `_at` the moment.
     """
     return [
-        {name: f"btrim(`{name}`, {literal(WHITE)})" for name in TRIMMED if _is_text(types, name)},
         {"_plays": _plays(types), "_weight": _weight(types, ingest.event_weights), "_at": _moment(types)},
         {"_reason": _reason(types, ingest, now)},
         {
@@ -63,11 +62,9 @@ def _plays(types: Mapping[str, str]) -> str:
         return "1.0D"
     if not _is_text(types, "plays"):
         return "coalesce(plays, 1.0D)"
-    json_numbers = """replace(plays, '"', '')"""  # from_json gives NaN and Infinity in quotes
-    return f"""CASE WHEN plays IS NULL OR plays = '' THEN 1.0D
-        WHEN plays rlike {literal(NUMBER)} THEN try_cast(plays AS double)
-        WHEN {json_numbers} rlike {literal(NOT_A_NUMBER)} THEN double('NaN')
-        WHEN {json_numbers} rlike {literal(INFINITE)} THEN double('Infinity') END"""
+    return f"""CASE WHEN plays rlike {literal(PLAYS)} THEN try_cast(plays AS double)
+        WHEN plays IS NULL OR NOT {is_text("plays")} THEN 1.0D
+        WHEN plays rlike {literal(QUOTED)} THEN try_cast(btrim(plays, '"') AS double) END"""
 
 
 def _weight(types: Mapping[str, str], weights: Mapping[str, float]) -> str:
@@ -75,8 +72,8 @@ def _weight(types: Mapping[str, str], weights: Mapping[str, float]) -> str:
     play = f"{float(weights['play'])!r}D" if "play" in weights else "CAST(NULL AS double)"
     if "event" not in types:
         return play
-    cases = " ".join(f"WHEN event = {literal(event)} THEN {float(weight)!r}D" for event, weight in weights.items())
-    return f"CASE WHEN event IS NULL OR event = '' THEN {play} {cases} END"
+    cases = " ".join(f"WHEN {literal(event)} THEN {float(weight)!r}D" for event, weight in weights.items())
+    return f"CASE WHEN event IS NULL OR NOT {is_text('event')} THEN {play} ELSE CASE btrim(event) {cases} END END"
 
 
 def _moment(types: Mapping[str, str]) -> str:
@@ -87,28 +84,18 @@ def _moment(types: Mapping[str, str]) -> str:
 
 
 def moment(text: str) -> str:
-    """A trimmed text as an instant: ISO 8601, or seconds since 1970; null where it is neither.
+    """A text as an instant: ISO 8601, or seconds since 1970; null where it is neither.
 
-    Text without a zone is in the session's time zone. Guarded by expressions because Spark's cast takes much more
-    (`2021`, `T12:30`, words); a day or hour that there is not gives null.
+    Text without a zone is in the session's time zone. A day or hour that there is not gives null. The other forms,
+    20210203T101010,5+01 say, are brought into the usual one: what is missing of minutes and seconds becomes 00.
     """
-    part = {name: f"regexp_extract({text}, {literal(ISO)}, {index})" for index, name in enumerate(PARTS, start=1)}
-    zone = f"""CASE WHEN {part["utc"]} <> '' THEN 'Z' WHEN {part["offset"]} = '' THEN ''
-        ELSE concat({part["offset"]}, ':', if({part["minutes"]} = '', '00', {part["minutes"]})) END"""
-    time = f"""concat('T', {part["hour"]}, ':', {part["minute"]},
-        ':', if({part["second"]} = '', '00', {part["second"]}),
-        '.', if({part["fraction"]} = '', '0', substr({part["fraction"]}, 1, 6)), {zone})"""
-    rebuilt = f"""concat({part["year"]}, '-', {part["month"]}, '-', {part["day"]},
-        if({part["hour"]} = '', '', {time}))"""
-    seconds = f"try_cast({text} AS double)"
-    exact = f"""CASE WHEN {seconds} > {FAR_S!r}D THEN {FAR_S!r}BD WHEN {seconds} < -{FAR_S!r}D THEN -{FAR_S!r}BD
-        ELSE try_cast({text} AS decimal(38,6)) END"""
-    return f"""CASE WHEN {text} rlike {literal(ISO_USUAL)} THEN try_cast({text} AS timestamp)
-        WHEN {text} rlike {literal(NUMBER)} THEN timestamp_micros(CAST({exact} * 1000000 AS bigint))
-        WHEN {text} rlike {literal(ISO)} THEN try_cast({rebuilt} AS timestamp) END"""
-
-
-PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "utc", "offset", "minutes")
+    whole = f"regexp_replace({text}, {literal(OTHER)}, {literal('$1-$2$3-$4T$5:$6:$7$8$9')})"
+    zone = f"regexp_replace(translate({whole}, ',z', '.Z'), '([+-][0-9][0-9])([0-9][0-9])?$', {literal('$1:$2')})"
+    usual = f"regexp_replace(regexp_replace({zone}, '(UTC|GMT)$', 'Z'), ':(?![0-9])', ':00')"
+    return f"""CASE WHEN {text} rlike {literal(USUAL)} THEN try_cast({text} AS timestamp)
+        WHEN {text} rlike {literal(SECONDS)}
+            THEN timestamp_micros(try_cast(try_cast({text} AS decimal(38,6)) * 1000000 AS bigint))
+        WHEN {text} rlike {literal(OTHER)} THEN try_cast({usual} AS timestamp) END"""
 
 
 def instant(moment: dt.datetime) -> str:
@@ -135,13 +122,13 @@ def _reason(types: Mapping[str, str], ingest: Ingest, now: dt.datetime) -> str:
         ]
     cases += ["WHEN _weight IS NULL THEN 'event is not in ingest.event_weights'"]
     if "timestamp" in types:
-        given = "`timestamp` IS NOT NULL AND `timestamp` <> ''" if _is_text(types, "timestamp") else "false"
         earliest = instant(start_of(ingest.earliest_date, ingest))
         cases += [
-            f"WHEN {given} AND _at IS NULL THEN 'timestamp cannot be read'",
             f"WHEN _at > {instant(now + dt.timedelta(days=1))} THEN 'timestamp is in the future'",
             f"WHEN _at < {earliest} THEN 'timestamp is before ingest.earliest_date'",
         ]
+        if _is_text(types, "timestamp"):
+            cases += [f"WHEN _at IS NULL AND {is_text('`timestamp`')} THEN 'timestamp cannot be read'"]
     return f"CASE WHEN _kind IS NOT NULL THEN NULL WHEN _reason IS NOT NULL THEN _reason {' '.join(cases)} END"
 
 

@@ -72,11 +72,10 @@ def dropped(sources: Sources) -> None:
     cache.drop(_key(sources))
 
 
-def track_vectors(uri: str, known: int) -> np.ndarray:
-    """The tracks' factors of the table `als_factors`: float32 [known, f]."""
-    batches = _batches(uri, ["row_index", "factors"], ds.field("side") == "track")
+def _track_factors(uri: str, known: int) -> np.ndarray:
+    """float32 [known, f]; zeros for a track without a row."""
     factors = np.zeros((known, 0), np.float32)
-    for batch in batches:
+    for batch in _batches(uri, ["row_index", "factors"], ds.field("side") == "track"):
         vectors = batch["factors"].flatten().to_numpy().reshape(batch.num_rows, -1)
         if not factors.shape[1]:
             factors = np.zeros((known, vectors.shape[1]), np.float32)
@@ -108,7 +107,7 @@ def _build(sources: Sources, folder: pathlib.Path) -> None:
             writer.write_batch(batch)
     known = len(np.load(folder / "place.npy", mmap_mode="r"))
     if sources.factors:
-        np.save(folder / "factors.npy", track_vectors(sources.factors, known))
+        np.save(folder / "factors.npy", _track_factors(sources.factors, known))
     _build_neighbours(sources, known, folder)
 
 

@@ -37,7 +37,7 @@ from musai import config
 from musai.errors import MusaiError
 
 TIE = 1e-7  # relative; far above the noise of a float64 sum, about as small as a float32 can tell
-NOISE = 1e-9  # relative: a mean-centred value or cosine smaller than that is zero
+NOISE = 1e-6  # float32 weights: a deviation below that share of its weight, or such a mean-centred cosine, is zero
 
 NO_NEIGHBOUR = -1
 

@@ -47,7 +47,7 @@ class MeanCentred:
         weight = (heard @ self.similarity).toarray()
         predicted = np.divide(nearby, weight, out=np.zeros_like(nearby), where=weight > 0)
         predicted += user_means[:, None]
-        predicted += 0 * self.item_means - np.float32(self.mean)
+        predicted += self.item_means - np.float32(self.mean)
         return predicted
 
 

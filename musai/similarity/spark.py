@@ -128,8 +128,8 @@ def _weighted(entries: DataFrame, method: str, settings: config.Similarity, tota
     if method == "mean_centred":
         mean = totals.weight / max(totals.interactions, 1)
         residual = weight - F.col("sum_u") / tracks - F.col("sum_i") / F.col("n_i") + mean
-        is_noise = F.abs(residual) <= NOISE * (weight + mean)
-        return known.select("u", "i", F.when(is_noise, 0.0).otherwise(residual).alias("y"))
+        is_flat = F.abs(residual) <= NOISE * (weight + mean)
+        return known.select("u", "i", F.when(is_flat, 0.0).otherwise(residual).alias("y"))
     raise ValueError(f"no similarity called {method!r}")
 
 

@@ -125,7 +125,9 @@ def test_columns_by_position(surveyed) -> None:
 
 
 def test_without_header_most_lines_say_how_many_columns_are_due(surveyed) -> None:
-    found = surveyed({"a.dat": "u::t\nu::t::1\n\nu::t::1\n"}, {"user_id": 1, "track_id": 2}, separator="::", header=False)
+    found = surveyed(
+        {"a.dat": "u::t\nu::t::1\n\nu::t::1\n"}, {"user_id": 1, "track_id": 2}, separator="::", header=False
+    )
     assert [(group.width, group.header) for group in found.groups] == [(3, None)]
     assert groups(found) == [(["a.dat"], {"user_id": 0, "track_id": 1})]
 
@@ -166,7 +168,12 @@ def test_without_header_most_lines_say_how_many_columns_are_due(surveyed) -> Non
         ({"a.parquet": b"x"}, {}, {}, "inputs.interactions: a.parquet: unreadable Parquet: "),
         ({"a.txt": "x"}, {}, {}, "inputs.interactions: a.txt: .txt says no separator"),
         ({"a.csv": HEADER}, {}, {"encoding": "latin"}, ""),
-        ({"a.csv": HEADER}, {}, {"encoding": "klingon"}, "inputs.interactions_format.encoding: 'klingon' is no encoding"),
+        (
+            {"a.csv": HEADER},
+            {},
+            {"encoding": "klingon"},
+            "inputs.interactions_format.encoding: 'klingon' is no encoding",
+        ),
         ({"a.csv": HEADER}, {}, {"encoding": "rot13"}, "inputs.interactions_format.encoding: 'rot13' is no encoding"),
         ({"a.csv": HEADER}, {}, {"separator": "a\n"}, "inputs.interactions_format.separator: 'a\\n' cannot stand"),
         ({"a.csv": HEADER}, {}, {"separator": '"'}, "inputs.interactions_format.quote: '\"' is in the separator"),

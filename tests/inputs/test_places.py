@@ -28,7 +28,9 @@ def test_ids_are_found_anywhere_and_as_csv_and_json_write_them() -> None:
 
 
 def test_rows_become_place_reason_and_text() -> None:
-    describe = places.described({"/in/a.csv": "a.csv", "/in/b.parquet": "b.parquet"}, frozenset({"b.parquet"}), ["secret"])
+    describe = places.described(
+        {"/in/a.csv": "a.csv", "/in/b.parquet": "b.parquet"}, frozenset({"b.parquet"}), ["secret"]
+    )
     batch = pa.record_batch(
         {
             "_file": ["file:///in/a.csv", "file:/in/a.csv", "file:/in/b.parquet", "file:/in/a.csv"],

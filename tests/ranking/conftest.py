@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +46,7 @@ class World:
         ends = np.cumsum([0, *(len(row) for row in rows)])
         indptr = [ends[m * self.known : (m + 1) * self.known + 1] for m in range(len(self.near))]
         withheld = self.blocked
-        arrays = {
+        arrays: dict[str, Any] = {
             "place": self.place.astype(np.int32),
             "popularity": self.listeners.astype(np.float32),
             "artist": self.artist.astype(np.int32),
@@ -72,7 +74,7 @@ class World:
             factors=self.users.astype(np.float32),
         )
 
-    def shares(self, u: int, blend: dict[str, float]) -> dict[str, np.ndarray]:
+    def shares(self, u: int, blend: Mapping[str, float]) -> dict[str, np.ndarray]:
         """Each part's share of the total, float64 [known], of the parts that say something."""
         found = {}
         for name, weight in blend.items():
@@ -86,10 +88,11 @@ class World:
                 found[name] = weight * part / length
         return found
 
-    def total(self, u: int, blend: dict[str, float]) -> np.ndarray:
-        return sum(self.shares(u, blend).values()) if self.shares(u, blend) else self.listeners.astype(float)
+    def total(self, u: int, blend: Mapping[str, float]) -> np.ndarray:
+        shares = list(self.shares(u, blend).values())
+        return np.sum(shares, axis=0) if shares else self.listeners.astype(float)
 
-    def nearest_tie(self, blend: dict[str, float]) -> float:
+    def nearest_tie(self, blend: Mapping[str, float]) -> float:
         """The smallest difference above 0 between two totals of one user: float32 could turn them round."""
         gaps = [np.diff(np.sort(self.total(u, blend))) for u in range(len(self.heard))]
         return min(gap[gap > 0].min(initial=np.inf) for gap in gaps)

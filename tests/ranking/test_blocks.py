@@ -68,7 +68,7 @@ def reason(made, u, j, blend) -> int:
         if name != "als":
             counts = (made.values[u] > 0) * 1.0 if name == "cooccurrence" else made.values[u]
             length = np.sqrt(((counts @ made.near[name]) ** 2).sum())
-            for i in np.flatnonzero(counts * made.near[name][:, j]):
+            for i in np.flatnonzero(counts * made.near[name][:, j]).tolist():
                 summands[name, i] = blend[name] * counts[i] * made.near[name][i, j] / length
     return max(summands, key=summands.__getitem__)[1] if summands else -1
 
@@ -105,7 +105,7 @@ def test_equal_scores_stand_in_the_order_of_popularity(world):
     ranked = blocks.recommend(made.block(), models, lists)
     for u, items in enumerate(lists_of(ranked)):
         counts = (made.values[u] @ made.near["cosine"]) * 4
-        assert items == sorted(made.offered(u), key=lambda j, counts=counts: (-counts[j], made.place[j]))
+        assert items == [j for j in np.lexsort((made.place, -counts)) if j in made.offered(u)]
         sources = [blocks.source_names(models)[code] for code in ranked.source[u, 0, : len(items)]]
         assert sources == ["cosine" if counts[j] else "popularity" for j in items]
 

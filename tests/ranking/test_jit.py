@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -25,7 +26,7 @@ print(sum(stats.cache_misses.values()), sum(stats.cache_hits.values()), repr(num
 
 
 @pytest.fixture
-def installed(tmp_path) -> pathlib.Path:
+def installed(tmp_path) -> Iterator[pathlib.Path]:
     """A copy of the package that nobody may write into."""
     shutil.copytree(
         pathlib.Path(musai.__file__).parent, tmp_path / "site" / "musai", ignore=shutil.ignore_patterns("__pycache__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import tempfile
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,20 +15,20 @@ import pytest
 from musai.ranking import cache, models
 from musai.ranking.models import Sources
 
-ITEMS = {"item_index": [3, 0, 1, 2], "track_id": ["жук", "a", "b b", "c"], "interactions": [7, 2, 7, 9]}
-TRACKS = {
+ITEMS: dict[str, Any] = {"item_index": [3, 0, 1, 2], "track_id": ["жук", "a", "b b", "c"], "interactions": [7, 2, 7, 9]}
+TRACKS: dict[str, Any] = {
     "track_id": ["new2", "c", "new1", "a", "new3", "жук"],
     "artist": ["Z", "Y", "X", None, "Y", "Y"],
     "explicit": [True, None, False, False, False, True],
 }
-NEIGHBOURS = {
+NEIGHBOURS: dict[str, Any] = {
     "method": ["cosine", "cooccurrence", "cosine", "cosine", "cosine", "tfidf"],
     "item_index": [2, 1, 0, 2, 2, 0],
     "rank": [3, 1, 1, 1, 2, 1],
     "similar_index": [3, 0, 2, 0, 1, 3],
     "score": [0.25, 4.0, 0.75, 1.0, 0.5, 9.0],
 }
-FACTORS = {
+FACTORS: dict[str, Any] = {
     "side": ["track", "user", "track", "track", "track"],
     "row_index": [2, 0, 0, 3, 1],
     "factors": [[2.0, 2.5], [9.0, 9.0], [0.0, 0.5], [3.0, 3.5], [0.0, 0.0]],
@@ -49,7 +50,7 @@ def temporary(tmp_path, monkeypatch):
 def sources(tmp_path) -> Sources:
     """The tables above as a run writes them: files of a few rows beside a manifest, some below `_nights`."""
 
-    def written(folder: str, columns: dict[str, list]) -> str:
+    def written(folder: str, columns: dict[str, Any]) -> str:
         path = tmp_path / "ware house" / folder
         path.mkdir(parents=True)
         arrays = {name: pa.array(values, TYPES.get(name)) for name, values in columns.items()}
@@ -91,6 +92,7 @@ def test_every_array(sources):
     assert made.near_indptr.tolist() == [[0, 1, 1, 4, 4], [4, 4, 5, 5, 5]]
     assert made.near_indices.tolist() == [2, 0, 1, 3, 0]
     assert made.near_scores.tolist() == [0.75, 1.0, 0.5, 0.25, 4.0]
+    assert made.factors is not None
     assert made.factors.tolist() == [[0.0, 0.5], [0.0, 0.0], [2.0, 2.5], [3.0, 3.5]]
 
 
@@ -117,20 +119,38 @@ def test_a_method_that_found_nothing(sources):
     assert made.near_indptr.tolist() == [[0] * 5, [0, 0, 1, 1, 1]]
 
 
-def test_the_vectors_of_the_tracks(sources):
-    assert models.track_vectors(sources.factors, 4).tolist() == [[0.0, 0.5], [0.0, 0.0], [2.0, 2.5], [3.0, 3.5]]
-    as_uri = pathlib.Path(sources.factors).as_uri()
-    assert models.track_vectors(as_uri, 5).tolist()[4] == [0.0, 0.0]
+def test_a_track_without_factors_has_zeros_and_a_uri_is_as_good_as_a_path(sources):
+    items = pathlib.Path(sources.items)
+    pq.write_table(
+        pa.table({"item_index": pa.array([4], pa.int32()), "track_id": ["x"], "interactions": [1]}),
+        items / "part-9.parquet",
+    )
+    made = models.opened(
+        dataclasses.replace(sources, factors=pathlib.Path(sources.factors).as_uri(), items=items.as_uri())
+    )
+    assert made.factors is not None
+    assert made.factors.tolist() == [[0.0, 0.5], [0.0, 0.0], [2.0, 2.5], [3.0, 3.5], [0.0, 0.0]]
+    assert made.track_ids.to_pylist()[4] == "x"
 
 
 def test_built_once_for_the_same_tables_and_settings(sources, monkeypatch):
-    built = []
+    built: list[Sources] = []
     build = models._build
-    monkeypatch.setattr(models, "_build", lambda *given: (built.append(given), build(*given)))
+
+    def counted(given: Sources, folder: pathlib.Path) -> None:
+        built.append(given)
+        build(given, folder)
+
+    monkeypatch.setattr(models, "_build", counted)
     for _ in range(2):
         made = models.opened(sources)
     assert len(built) == 1
-    others = [{"digest": "e"}, {"blocked": ()}, {"exclude_explicit": True}, {"methods": ("cosine",)}]
+    others: list[dict[str, Any]] = [
+        {"digest": "e"},
+        {"blocked": ()},
+        {"exclude_explicit": True},
+        {"methods": ("cosine",)},
+    ]
     for number, other in enumerate(others, start=2):
         models.opened(dataclasses.replace(sources, **other))
         assert len(built) == number

@@ -62,11 +62,20 @@ def test_checkerboard(method, similarity):
         assert found[0][0][1] == 1.0
 
 
-def test_equal_weights_have_no_mean_centred_neighbours(similarity):
-    """All deviations are 0; log(2) is not a round number, so that float noise would show as similarity 1."""
-    board = checkerboard(6)
-    board.data[:] = np.log(2)
-    assert lists(track_neighbours(board, "mean_centred", similarity(), 1)) == [[]] * 6
+def test_no_deviations_no_mean_centred_neighbours(similarity):
+    """Weights that are a user's effect plus a track's: all deviations are 0, and float noise is no similarity of 1."""
+    matrix = csr(np.arange(1, 8)[:, None] / 3 + np.arange(11) / 7)
+    assert lists(track_neighbours(matrix, "mean_centred", similarity(), 1)) == [[]] * 11
+    matrix.data[:] = 0.7
+    assert lists(track_neighbours(matrix, "mean_centred", similarity(), 1)) == [[]] * 11
+
+
+def test_mean_centred_tracks_at_right_angles_are_no_neighbours(similarity):
+    """Deviations +-(1, -1, 0) / 3 and +-(1, 1, -2) / 3 of three listeners: products are 0 or < 0, but not as floats."""
+    deviations = np.array([[1, -1, 1, -1], [-1, 1, 1, -1], [0, 0, -2, 2]]) / 3
+    for base in (1, 5, 7.1):
+        found = track_neighbours(csr(base + deviations), "mean_centred", similarity(), 1)
+        assert lists(found) == [[]] * 4
 
 
 def test_hand_worked(similarity):
