@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from musai import storage
+from musai.columns import FOR_YOU
 from musai.config import Config
 from musai.errors import InputError
 from musai.warehouse import Warehouse
@@ -44,7 +45,7 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     console.print(grid)
     lists = _rows(published, "recommendations", pc.field("user_id") == user_id)
     assert lists is not None
-    for name in pc.unique(lists["list"]).to_pylist():
+    for name in sorted(pc.unique(lists["list"]).to_pylist(), key=lambda name: (name != FOR_YOU, name)):
         grid = Grid("", "track", "score", "from", "because", title=f"\n{escape(name)}", box=None, title_justify="left")
         one = lists.filter(pc.equal(lists["list"], name)).sort_by("rank")
         for row in one.slice(0, ROWS).to_pylist():
@@ -98,5 +99,5 @@ def _names(published: Warehouse):  # type: ignore[no-untyped-def]
     if table is not None:
         for row in table.select(["track_id", "title", "artist"]).to_pylist():
             if row["title"] or row["artist"]:
-                known[row["track_id"]] = " - ".join(filter(None, (row["artist"], row["title"])))
+                known[row["track_id"]] = " - ".join(filter(None, (row["title"], row["artist"])))
     return lambda track_id: f"{known[track_id]} [{track_id}]" if track_id in known else track_id

@@ -10,6 +10,7 @@ import concurrent.futures
 import dataclasses
 import io
 import json
+import pathlib
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -134,6 +135,8 @@ def _look_safely(source: Source, entry: Entry) -> _Look | Reject | None:
 def _look(source: Source, entry: Entry) -> _Look | None:
     if entry.size == 0:
         return None
+    if pathlib.PurePosixPath(entry.name).name.startswith(listing.HIDDEN):
+        raise _NoUseError("files whose names begin with . or _ are left out")
     if entry.size < 0:
         raise _NoUseError("it is a dangling link or no regular file")
     try:

@@ -29,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     ".ndjson": "json",
     ".json": "json",
 }
+HIDDEN = (".", "_")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -73,7 +74,7 @@ def entries(path: str) -> list[Entry]:
 def _below(folder: pathlib.Path, prefix: str, seen: set[pathlib.Path]) -> Iterator[Entry]:
     """Links to folders are followed, once each."""
     for path in folder.iterdir():
-        if path.name.startswith((".", "_")):
+        if path.name.startswith(HIDDEN):
             continue
         if not path.is_dir():
             yield _entry(path, prefix + path.name)
@@ -102,7 +103,7 @@ def _remote_entries(uri: str) -> list[Entry]:
     found = []
     for info in system.get_file_info(pyarrow.fs.FileSelector(root, recursive=True)):
         name = info.path.removeprefix(root).lstrip("/")
-        hidden = any(part.startswith((".", "_")) for part in name.split("/"))
+        hidden = any(part.startswith(HIDDEN) for part in name.split("/"))
         if info.type == pyarrow.fs.FileType.File and not hidden:
             found.append(Entry(f"{uri}/{name}", name, info.size, info.mtime_ns or 0))
     return found

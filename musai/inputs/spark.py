@@ -36,6 +36,14 @@ SETTINGS = {
     "spark.sql.legacy.parquet.nanosAsLong": "true",  # pandas writes nanoseconds; Spark knows none
     "spark.sql.codegen.hugeMethodLimit": "8000",  # Java does not compile longer methods, Spark has a way around them
 }
+READER = {
+    # Names are taken as they stand. Without the second, Spark reads all of a folder for a file named x[1].csv.
+    "__globPaths__": "false",
+    "recursiveFileLookup": "true",
+    # Without Hadoop's checksum files, for which a name may hold no colon and a file may not be edited.
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "fs.file.impl.disable.cache": "true",
+}
 PLACE = ("_file", "_block", "_row", "_line")
 ORDER = ("url_decode(replace(_file, '+', '%2B'))", "_block", "_row")  # expressions: by file, then by line
 
@@ -104,7 +112,7 @@ def _by_python(source: Source, group: Group) -> bool:
 
 
 def _spark_lines(spark: SparkSession, group: Group) -> DataFrame:
-    reader = spark.read.options(**_raw_files())
+    reader = spark.read.options(**READER)
     frame = reader.text([entry.spark_path for entry in group.entries])
     return frame.select(
         F.col("_metadata.file_path").alias("_file"),
@@ -113,16 +121,6 @@ def _spark_lines(spark: SparkSession, group: Group) -> DataFrame:
         F.lit(None).cast("bigint").alias("_line"),
         "value",
     )
-
-
-def _raw_files() -> dict[str, str]:
-    """Take names of files as they stand, and local files without Hadoop's checksum files beside them, which fail on
-    names with a colon and on files that were edited."""
-    return {
-        "__globPaths__": "false",
-        "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-        "fs.file.impl.disable.cache": "true",
-    }
 
 
 def _decoder(encoding: str) -> Any:
@@ -179,7 +177,7 @@ def _parquet(spark: SparkSession, group: Group) -> Rows:
     columns = dict(group.columns)
     by_column = dict(zip(columns.values(), group.types, strict=True))
     schema = ", ".join(f"{_quoted(column)} {type_.split(' ')[0]}" for column, type_ in by_column.items())
-    reader = spark.read.schema(schema).options(**_raw_files())
+    reader = spark.read.schema(schema).options(**READER)
     frame = reader.parquet(*[entry.spark_path for entry in group.entries])
     zone = str(spark.conf.get("spark.sql.session.timeZone"))
     fields, types = {}, {}

@@ -97,6 +97,12 @@ def kernel_costs(block: Block, made: Models, product: np.ndarray) -> dict[str, f
     return found
 
 
+def whole_cost(parts: list[Block], made: Models, lists: Lists, room: np.ndarray) -> float:
+    blocks.recommend(parts[0], made, lists, room)  # compiles
+    users = sum(len(part.user_ids) for part in parts)
+    return milliseconds(users, lambda: [blocks.recommend(part, made, lists, room) for part in parts])
+
+
 def main(users: int = 20_000, tracks: int = 50_000) -> None:
     rng = np.random.default_rng(0)
     made, share = models_of(tracks, rng)
@@ -104,20 +110,17 @@ def main(users: int = 20_000, tracks: int = 50_000) -> None:
     users = sum(len(part.user_ids) for part in parts)
     room = np.zeros((blocks.MAX_BLOCK, tracks), np.float32)
     assert made.factors is not None
-    factors = made.factors
+    of_tracks = made.factors.T
+    vectors = [part.factors for part in parts if part.factors is not None]
     blend = {blocks.BINARY: 0.5, blocks.ALS: 0.5}
     with threadpoolctl.threadpool_limits(1):
-        figures = {"bare product": milliseconds(users, lambda: [part.factors @ factors.T for part in parts])}
+        figures = {"bare product": milliseconds(users, lambda: [of_users @ of_tracks for of_users in vectors])}
         figures["bare product, in the same memory"] = milliseconds(
-            users, lambda: [np.matmul(part.factors, factors.T, out=room[: len(part.user_ids)]) for part in parts]
+            users, lambda: [np.matmul(of_users, of_tracks, out=room[: len(of_users)]) for of_users in vectors]
         )
         figures |= kernel_costs(parts[0], made, room[: len(parts[-1].user_ids)].copy())
         for names in (("for_you",), ("discover", "for_you")):
-            lists = Lists(TOP_N, names, blend, 0)
-            blocks.recommend(parts[0], made, lists, room)  # compiles
-            figures["recommend, " + " and ".join(names)] = milliseconds(
-                users, lambda lists=lists: [blocks.recommend(part, made, lists, room) for part in parts]
-            )
+            figures["recommend, " + " and ".join(names)] = whole_cost(parts, made, Lists(TOP_N, names, blend, 0), room)
     print(f"{users} users x {tracks} tracks, {sum(len(p.values) for p in parts) / users:.0f} heard; ms a user:")
     for name, figure in figures.items():
         print(f"  {name:34} {figure:.3f}")

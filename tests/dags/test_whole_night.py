@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
-import random
 from typing import Any
 
 import pyarrow.dataset as ds
@@ -18,11 +18,14 @@ USERS, TRACKS, HEARD = 60, 40, 12
 
 def write_inputs(folder: pathlib.Path) -> pathlib.Path:
     """A log and a catalogue of a few hundred rows, and the config that names them."""
-    rng = random.Random(7)
-    log = ["user_id,track_id,plays,timestamp"]
-    for user in range(USERS):
-        for track in rng.sample(range(TRACKS), HEARD):
-            log.append(f"u{user:02d},t{track:02d},{rng.randint(1, 9)},2024-12-{rng.randint(1, 28):02d}T12:00:00Z")
+    days = itertools.cycle(range(1, 29))
+    events = [
+        (user, (user * 5 + step * step) % TRACKS, step + 1, next(days))
+        for user in range(USERS)
+        for step in range(HEARD)
+    ]
+    log = [f"u{user:02d},t{track:02d},{plays},2024-12-{day:02d}T12:00:00Z" for user, track, plays, day in events]
+    log.insert(0, "user_id,track_id,plays,timestamp")
     (folder / "log.csv").write_text("\n".join(log))
     catalogue = ["track_id,title,artist", *(f"t{n:02d},Track {n},Artist {n % 7}" for n in range(TRACKS))]
     (folder / "tracks.csv").write_text("\n".join(catalogue))

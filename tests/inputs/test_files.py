@@ -102,7 +102,7 @@ def test_ids_are_taken_as_they_stand_and_once(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_list_of_ids_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(InputError, match="inputs.erased_users: .*: No such file or directory"):
+    with pytest.raises(InputError, match=r"inputs.erased_users: .*: No such file or directory"):
         files.read_ids(str(tmp_path / "none"), "inputs.erased_users")
     (tmp_path / "ids").write_bytes(b"\xff\nb\nc\xc3\n")
     with pytest.raises(InputError) as caught:

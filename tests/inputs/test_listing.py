@@ -79,5 +79,5 @@ def test_forms(name: str, separator: str | None, form: Form) -> None:
 
 @pytest.mark.parametrize("name", ["a", "a.md", "a.csv.bz2", "a.gz", "a.parquet.gz", "a.dat", "a.txt.gz"])
 def test_names_that_do_not_say(name: str) -> None:
-    with pytest.raises(ValueError, match="suffix|separator"):
+    with pytest.raises(ValueError, match=r"suffix|separator"):
         listing.form(name, settings())

@@ -118,8 +118,17 @@ def test_records_are_those_of_a_csv_writer(rows: list[list[str]]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "separator", "blank"),
-    [("", ",", True), (" \t", ",", True), ("\u3000\xa0", ",", True), ("\t\t", "\t", False), (" ", " ", False)]
-    + [(",", ",", False), ("x", ",", False), ('""', ",", False), ("  ", "", True)],
+    [
+        ("", ",", True),
+        (" \t", ",", True),
+        ("\u3000\xa0", ",", True),
+        ("\t\t", "\t", False),
+        (" ", " ", False),
+        (",", ",", False),
+        ("x", ",", False),
+        ('""', ",", False),
+        ("  ", "", True),
+    ],
 )
 def test_blank_lines(text: str, separator: str, blank: bool) -> None:
     assert records.blank(text, separator) is blank

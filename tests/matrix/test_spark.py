@@ -116,6 +116,14 @@ def test_weights_worked_by_hand(interactions, built):
     assert bm25["anna", "x"] == pytest.approx(1.8097686 * 0.4700036, rel=1e-6)  # 17.6 / 9.725, on paper
 
 
+def test_skips_that_weigh_more_than_the_plays_count_as_a_history_of_none(interactions, built):
+    """b = 1: a has 4 plays and b, with -2 and 1, none; 2 in the mean of the two."""
+    weights, _ = built(interactions([("a", "x", 4), ("b", "x", -2), ("b", "y", 1)]), "weighting=bm25", "bm25_b=1")
+    assert weights == pytest.approx(
+        {("a", "x"): 4 * 2.2 / (4 + 1.2 * 4 / 2) * math.log(1 + 0.5 / 2.5), ("b", "y"): 2.2 * math.log(2)}, rel=1e-6
+    )
+
+
 def test_a_weight_halves_with_every_half_life(interactions, built):
     ages = {"now": 0, "half": 10, "fourth": 20, "future": -5, "root": 5, "old": 36500}
     frame = interactions(
