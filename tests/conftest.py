@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from musai import config as configuration
+from tests import nights
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,18 @@ def settings(tmp_path: pathlib.Path):
         return configuration.load(files, [f"warehouse={tmp_path / 'warehouse'}", *overrides])
 
     return loaded
+
+
+@pytest.fixture(scope="session")
+def night_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The inputs of the tiny night, and room for its warehouses."""
+    folder = tmp_path_factory.mktemp("night")
+    nights.write_inputs(folder / "logs")
+    (folder / "logs" / "tracks.csv").rename(folder / "tracks.csv")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def night(spark, night_folder: pathlib.Path) -> nights.Made:
+    """One whole tiny night, run once; each job's test looks at its own tables."""
+    return nights.run(nights.settings_of(night_folder))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
@@ -31,16 +32,25 @@ class Ingested:
     _rows: Observation
     _repeats: Observation
 
+    @functools.cached_property
+    def _seen(self) -> dict[str, Any]:
+        rows, repeats = inputs.observed(self._rows), inputs.observed(self._repeats)
+        return {**rows, **repeats} if rows and repeats else self._counted()
+
+    def _counted(self) -> dict[str, Any]:
+        judged = _judged(self._spark, self._survey, self._config)
+        rows = judged.agg(*_counts()).collect()[0].asDict()
+        return rows | _ranked(judged).agg(*_repeats()).collect()[0].asDict()
+
     def counts(self, used: int | None = None) -> dict[str, int]:
         """Rows: read = used + rejected; header, blank; files, rejected_files.
 
         With `used`, the rows of the table as it was written, they are counted anew where they disagree with it.
         """
-        found, again = self._rows.get, self._repeats.get["again"]
-        if used is not None and used != found["used"] - again:
-            judged = _judged(self._spark, self._survey, self._config)
-            found = judged.agg(*_counts()).collect()[0].asDict()
-            again = _repeated(judged).count()
+        found = self._seen
+        if used is not None and used != found["used"] - found["again"]:
+            found = self._seen = self._counted()
+        again = found["again"]
         counts = {status: int(found[status]) for status in STATUSES}
         counts |= {"used": counts["used"] - again, "rejected": counts["rejected"] + again}
         return {
@@ -52,7 +62,7 @@ class Ingested:
 
     def rejected(self) -> DataFrame:
         """source, place, reason, raw."""
-        files = {file for found in (self._rows, self._repeats) for file in found.get["files"] if file}
+        files = inputs.names(self._survey, [*self._seen["files"], *self._seen["repeat_files"]])
         bad = None
         if files:
             judged = _judged(self._spark, self._survey, self._config)
@@ -60,7 +70,7 @@ class Ingested:
             bad = judged.where("_status = 'rejected'").select(*inputs.PLACE, *wanted)
             again = _repeated(judged).withColumn("_reason", F.lit("track_id again"))
             bad = bad.union(again.select(*inputs.PLACE, *wanted)).withColumn("_unknown", F.lit(False))
-        return inputs.rejects(self._spark, self._survey, inputs.names(self._survey, files), bad)
+        return inputs.rejects(self._spark, self._survey, files, bad)
 
 
 def ingest(spark: SparkSession, config: Config) -> Ingested | None:
@@ -71,8 +81,8 @@ def ingest(spark: SparkSession, config: Config) -> Ingested | None:
     spark.conf.set("spark.sql.session.timeZone", config.ingest.time_zone)
     survey = inputs.surveyed(spark, described)
     rows, repeats = Observation(), Observation()
-    judged = _judged(spark, survey, config).observe(rows, *_counts(), _files("_status = 'rejected'"))
-    ranked = _ranked(judged).observe(repeats, F.count_if(F.col("_rank") > 1).alias("again"), _files("_rank > 1"))
+    judged = _judged(spark, survey, config).observe(rows, *_counts())
+    ranked = _ranked(judged).observe(repeats, *_repeats())
     return Ingested(ranked.where("_rank = 1").select(*FIELDS["tracks"]), spark, config, survey, rows, repeats)
 
 
@@ -98,8 +108,10 @@ def _repeated(judged: DataFrame) -> DataFrame:
 
 
 def _counts() -> list[Column]:
-    return [F.count_if(F.col("_status") == status).alias(status) for status in STATUSES]
+    counts = [F.count_if(F.col("_status") == status).alias(status) for status in STATUSES]
+    return [*counts, F.collect_set(F.expr("CASE WHEN _status = 'rejected' THEN _file END")).alias("files")]
 
 
-def _files(condition: str) -> Column:
-    return F.collect_set(F.expr(f"CASE WHEN {condition} THEN _file END")).alias("files")
+def _repeats() -> list[Column]:
+    files = F.collect_set(F.expr("CASE WHEN _rank > 1 THEN _file END")).alias("repeat_files")
+    return [F.count_if(F.col("_rank") > 1).alias("again"), files]

@@ -8,7 +8,7 @@ from musai.errors import InputError
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """`N rows read = N used + N rejected + ...; N header lines, N blank lines`; what an input does not know is left out."""
+    """`N rows read = N used + N rejected + ...; N header lines, N blank lines`; without what an input does not know."""
     parts = [f"{counts[name]:,} {name}" for name in ("used", "rejected", "outside", "erased") if name in counts]
     apart = [f"{counts[name]:,} {name} lines" for name in ("header", "blank") if name in counts]
     bad = counts.get("rejected_files", 0)
@@ -24,6 +24,6 @@ def check_share(
         why = ", ".join(f"{count:,} x {reason}" for reason, count in reasons())
         share = counts["rejected"] / counts["read"]
         raise InputError(
-            f"inputs.{name}: {counts['rejected']:,} of {counts['read']:,} rows ({share:.1%}) cannot be used ({why}), more "
-            f"than ingest.max_rejected_share = {most}; rejected_rows of the run names each. Nothing was published"
+            f"inputs.{name}: {counts['rejected']:,} of {counts['read']:,} rows ({share:.1%}) cannot be used ({why}), "
+            f"more than ingest.max_rejected_share = {most}; rejected_rows of the run names each. Nothing was published"
         )

@@ -17,7 +17,11 @@ SCHEMA = "place string, reason string, raw string"
 
 def plain(path: str) -> str:
     """A path or URI as Spark's `_metadata.file_path` gives it, without its escapes and without `file:`."""
-    return re.sub(r"^file:/+", "/", urllib.parse.unquote(path))
+    return local(urllib.parse.unquote(path))
+
+
+def local(path: str) -> str:
+    return re.sub(r"^file:/+", "/", path)
 
 
 def shown(raw: bytes | None) -> str | None:

@@ -22,7 +22,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.errors import InputError
@@ -177,7 +178,7 @@ def _parquet(spark: SparkSession, group: Group) -> Rows:
     columns = dict(group.columns)
     by_column = dict(zip(columns.values(), group.types, strict=True))
     schema = ", ".join(f"{_quoted(column)} {type_.split(' ')[0]}" for column, type_ in by_column.items())
-    reader = spark.read.schema(schema).options(**READER)
+    reader = spark.read.schema(schema).options(**READER, datetimeRebaseMode="CORRECTED", int96RebaseMode="CORRECTED")
     frame = reader.parquet(*[entry.spark_path for entry in group.entries])
     zone = str(spark.conf.get("spark.sql.session.timeZone"))
     fields, types = {}, {}
@@ -206,7 +207,7 @@ def _quoted(column: str) -> str:
 def _typed(field: str, column: str, type_: str, zone: str) -> tuple[str, str]:
     """The expression of a field, and its type: text but for numbers of plays, moments, days, truth and lists."""
     if type_ in ("double", "float") and field not in ("plays", "timestamp"):  # pandas makes 7.0 of an id beside nulls
-        whole = f"{column} = floor({column}) AND abs({column}) < 9007199254740992"
+        whole = f"{column} = rint({column}) AND abs({column}) < 9007199254740992"
         number = f"CASE WHEN {whole} THEN CAST(CAST({column} AS bigint) AS string) ELSE CAST({column} AS string) END"
         return f"CASE WHEN NOT isnan({column}) THEN {number} END", "string"
     if type_ == "array<string>":
@@ -217,14 +218,26 @@ def _typed(field: str, column: str, type_: str, zone: str) -> tuple[str, str]:
         return f"CAST({f'CAST({column} AS string)' if type_ == 'float' else column} AS double)", "double"
     if field in ("timestamp", "release_date"):
         if type_ in (parquet_types.NANOS, parquet_types.NANOS_UTC):
-            column = f"timestamp_micros(({column} - pmod({column}, 1000)) div 1000)"
+            column = f"timestamp_micros({column} div 1000 - if({column} % 1000 < 0, 1, 0))"
             if type_ == parquet_types.NANOS:  # so far as if in UTC
                 column = f"to_utc_timestamp({column}, {lines.literal(zone)})"
             type_ = "timestamp"
         if type_ in ("timestamp", "timestamp_ntz", "date"):
             wanted = "timestamp" if field == "timestamp" else "date"
-            return f"CAST({column} AS {wanted})", wanted
+            return _clamped(column, type_, wanted), wanted
     return f"CAST({column} AS string)", "string"
+
+
+def _clamped(column: str, type_: str, wanted: str) -> str:
+    """A moment or day as another type. Those before the year 1 or after 9999, where the cast could overflow, become
+    the end of time on their side."""
+    if type_ == wanted:
+        return column
+    first, last = (f"{type_.upper()}'{day}'" for day in ("0001-01-01", "9999-12-31"))
+    ends = [f"timestamp_micros({sign}9223372036854775807)" for sign in ("-", "")]
+    early, late = ends if wanted == "timestamp" else [f"date_from_unix_date({sign}2000000000)" for sign in ("-", "")]
+    return f"""CASE WHEN {column} < {first} THEN {early} WHEN {column} > {last} THEN {late}
+        ELSE CAST({column} AS {wanted}) END"""
 
 
 # -- files that cannot be used, or break while they are read --------------------------------------------------------
@@ -269,8 +282,9 @@ def _broken(entry: Entry, columns: list[str] | None) -> str | None:
                 while packed.read(2**20):
                     pass
             else:
-                for _ in pq.ParquetFile(stream).iter_batches(columns=columns, use_threads=False):
-                    pass
+                for batch in pq.ParquetFile(stream).iter_batches(columns=columns, use_threads=False):
+                    for moments in (column for column in batch.columns if pa.types.is_timestamp(column.type)):
+                        moments.cast(pa.timestamp("us", moments.type.tz), safe=moments.type.unit != "ns")
     except (OSError, EOFError, zlib.error, pa.ArrowException, ValueError) as error:
         return f"unreadable {'gzip' if columns is None else 'Parquet'}: {reason_of(error)}"
     return None
@@ -290,11 +304,19 @@ def _broken_by_spark(spark: SparkSession, tasks: Sequence[tuple[Entry, list[str]
 # -- rejects --------------------------------------------------------------------------------------------------------
 
 
-def names(survey: Survey, files: Collection[str]) -> set[str]:
+def observed(observation: Observation) -> dict[str, Any] | None:
+    """What was observed; None where no row came out in the end, for Spark then drops the observation as well."""
+    try:
+        return observation.get
+    except Py4JJavaError:
+        return None
+
+
+def names(survey: Survey, files: Collection[str | None]) -> set[str]:
     """The inputs' names of files that Spark names its own way."""
-    wanted = {places.plain(file) for file in files}
+    wanted = {places.plain(file) for file in files if file}
     entries = (entry for group in survey.groups for entry in group.entries)
-    return {entry.name for entry in entries if places.plain(entry.spark_path) in wanted}
+    return {entry.name for entry in entries if places.local(entry.spark_path) in wanted}
 
 
 def rejects(
@@ -307,7 +329,7 @@ def rejects(
     if bad is not None and files:
         wanted = {entry.name: entry for group in survey.groups for entry in group.entries if entry.name in files}
         by_row = frozenset(name for name, entry in wanted.items() if name.lower().endswith(".parquet"))
-        named = {places.plain(entry.spark_path): name for name, entry in wanted.items()}
+        named = {places.local(entry.spark_path): name for name, entry in wanted.items()}
         numbered = _numbered(spark, survey, files, bad)
         raw = F.substring("_raw", 1, places.RAW_BYTES)
         frame = frame.union(

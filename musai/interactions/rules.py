@@ -17,7 +17,7 @@ from musai.inputs.lines import Stage, is_text, literal
 MAX_PLAYS = 1e9
 MICRO = 1e6  # plays x weight are added up in millionths, as integers: the sum depends on no order
 
-NUMBER = r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*"
+NUMBER = r"\s*+[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?\s*+"  # possessive: never slow
 PLAYS = rf"^(?:{NUMBER}|\s*(?i:nan|[+-]?inf(?:inity)?)\s*)\z"
 QUOTED = r'^"(?:NaN|[+-]?Infinity)"\z'  # as from_json gives what is no JSON number
 SECONDS = rf"^{NUMBER}\z"
@@ -28,7 +28,7 @@ USUAL = (  # what Spark's cast reads by itself; it would take much more (2021, T
 TIME = r"[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2}))?"
 OTHER = (  # the other forms of ISO 8601: see `moment`
     rf"^\s*([0-9]{{4}})(?:-([0-9]{{2}})-|([0-9]{{2}}))([0-9]{{2}}){TIME}"
-    r"((?:[.,][0-9]+)?) ?((?:Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)\s*\z"
+    r"((?:[.,][0-9]++)?) ?((?:Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)\s*\z"
 )
 
 
@@ -94,7 +94,7 @@ def moment(text: str) -> str:
     usual = f"regexp_replace(regexp_replace({zone}, '(UTC|GMT)$', 'Z'), ':(?![0-9])', ':00')"
     return f"""CASE WHEN {text} rlike {literal(USUAL)} THEN try_cast({text} AS timestamp)
         WHEN {text} rlike {literal(SECONDS)}
-            THEN timestamp_micros(try_cast(try_cast({text} AS decimal(38,6)) * 1000000 AS bigint))
+            THEN timestamp_micros(try_cast(try_cast({text} AS decimal(25,6)) * 1000000 AS bigint))
         WHEN {text} rlike {literal(OTHER)} THEN try_cast({usual} AS timestamp) END"""
 
 

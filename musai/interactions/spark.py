@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import functools
 from collections.abc import Collection
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
@@ -37,15 +38,19 @@ class Ingested:
     _aliases: _Aliases | None
     _observed: Observation
 
+    @functools.cached_property
+    def _seen(self) -> dict[str, Any]:
+        return inputs.observed(self._observed) or self._log.counted()
+
     def counts(self, used: int | None = None) -> dict[str, int]:
         """Rows: read = used + rejected + outside + erased; header, blank; files, rejected_files.
 
         With `used`, the sum of `events` as it was written, they are counted anew where they disagree with it: Spark
         counts the rows of a task twice that it had to do again for a lost executor.
         """
-        found = self._observed.get
+        found = self._seen
         if used is not None and used != found["used"]:
-            found = self._log.judged().agg(*_counts()).collect()[0].asDict()
+            found = self._seen = self._log.counted()
         counts = {status: int(found[status]) for status in STATUSES}
         read = sum(counts[status] for status in STATUSES[:4])
         survey = self._log.survey
@@ -54,11 +59,11 @@ class Ingested:
 
     def rejected(self) -> DataFrame:
         """source, place, reason, raw: of the log, and of the aliases."""
-        log, files = self._log, [file for file in self._observed.get["files"] if file]
-        wanted = inputs.names(log.survey, files)
-        bad = None
+        log = self._log
+        wanted = inputs.names(log.survey, self._seen["files"])
+        bad, unknown = None, f"user_id IS NULL OR NOT {is_text('user_id')}"
         if wanted:
-            bad = log.judged(wanted).where("_status = 'rejected'").withColumn("_unknown", F.col("user_id").isNull())
+            bad = log.judged(wanted).where("_status = 'rejected'").withColumn("_unknown", F.expr(unknown))
         frame = inputs.rejects(log.spark, log.survey, wanted, bad, log.erased)
         return frame if self._aliases is None else frame.union(self._aliases.rejected())
 
@@ -70,7 +75,7 @@ def ingest(spark: SparkSession, config: Config, run_date: dt.date, now: dt.datet
     log = _Log(spark, config, run_date, now, _survey(spark, config, "interactions"), erased)
     table = _Aliases(spark, _survey(spark, config, "aliases")) if config.inputs.aliases is not None else None
     observed = Observation()
-    rows = log.judged().observe(observed, *_counts(), _files_of_rejects())
+    rows = log.judged().observe(observed, *_counts())
     used = rows.where("_status = 'used'")
     if table is not None:
         used = table.applied(used)
@@ -94,11 +99,8 @@ def finished(sums: DataFrame) -> DataFrame:
 
 
 def _counts() -> list[Column]:
-    return [F.count_if(F.col("_status") == status).alias(status) for status in STATUSES]
-
-
-def _files_of_rejects() -> Column:
-    return F.collect_set(F.expr("CASE WHEN _status = 'rejected' THEN _file END")).alias("files")
+    files = F.collect_set(F.expr("CASE WHEN _status = 'rejected' THEN _file END")).alias("files")
+    return [*(F.count_if(F.col("_status") == status).alias(status) for status in STATUSES), files]
 
 
 def _survey(spark: SparkSession, config: Config, name: str) -> Survey:
@@ -129,6 +131,9 @@ class _Log:
             kept = ("_raw", "_reason", "_status", "user_id", "track_id", "_micro", "_at")
             frames.append(frame.select(*inputs.PLACE, *kept))
         return functools.reduce(DataFrame.union, frames)
+
+    def counted(self) -> dict[str, Any]:
+        return self.judged().agg(*_counts()).collect()[0].asDict()
 
     def _with_erased(self, frame: DataFrame) -> DataFrame:
         if not self.erased:

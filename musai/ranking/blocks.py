@@ -10,7 +10,7 @@ import pyarrow as pa
 import threadpoolctl
 
 from musai import columns
-from musai.ranking import kernels
+from musai.ranking import kernels, predicted
 from musai.ranking.kernels import Heard, Near, Ranked
 from musai.ranking.models import Models
 from musai.ranking.top import Tracks
@@ -68,6 +68,7 @@ def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | Non
         Heard(block.heard_indptr, block.heard_indices, block.values),
         _product(block, models, lists, room),
         np.float32(lists.blend.get(ALS, 0)),
+        *_predictions(block, models, lists),
         Near(
             models.near_indptr,
             models.near_indices,
@@ -89,6 +90,18 @@ def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | Non
         ranked,
     )
     return ranked
+
+
+def _predictions(block: Block, models: Models, lists: Lists) -> tuple[np.ndarray, np.ndarray]:
+    """`predicted` and `predictions` of kernels.rank."""
+    places = np.full(len(models.methods), -1, np.int64)
+    found: list[np.ndarray] = []
+    for m, method in enumerate(models.methods):
+        if method in models.predictors and lists.blend.get(method):
+            places[m] = len(found)
+            rows = (block.heard_indptr, block.heard_indices, block.values)
+            found.append(predicted.scores(models.predictors[method], *rows, models.known))
+    return places, np.stack(found) if found else np.empty((0, 0, models.known), np.float32)
 
 
 def _product(block: Block, models: Models, lists: Lists, room: np.ndarray | None) -> np.ndarray:

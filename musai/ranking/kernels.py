@@ -52,6 +52,8 @@ def rank(
     heard: Heard,
     product: np.ndarray,
     product_weight: float,
+    predicted: np.ndarray,
+    predictions: np.ndarray,
     near: Near,
     tracks: Tracks,
     new_artists: np.ndarray,
@@ -60,8 +62,9 @@ def rank(
 ) -> None:
     """Fill `ranked` for a block of users; one of whom no part says anything is served by popularity.
 
-    product float32 [users, known], or [0, known] where there is none; new_artists bool [lists]: only artists of whom
-    the user has nothing; cap: tracks that an artist may have in a list, 0 = any.
+    product float32 [users, known], or [0, known] where there is none; predicted int64 [methods]: place of a method in
+    predictions float32 [n, users, known], -1 where it scores by a product with its neighbours;
+    new_artists bool [lists]: only artists of whom the user has nothing; cap: tracks that an artist may have in a list, 0 = any.
     """
     known, methods, lists = len(tracks.place), len(near.weights), len(new_artists)
     total, parts = np.empty(known, np.float32), np.empty((methods, known), np.float32)
@@ -77,7 +80,10 @@ def rank(
         scales[ALS] = add_scaled(total, scores, product_weight)
         for m in range(methods):
             if near.weights[m] > 0:
-                neighbour_scores(mine, values, near, m, parts[m])
+                if predicted[m] >= 0:
+                    parts[m] = predictions[predicted[m], u]
+                else:
+                    neighbour_scores(mine, values, near, m, parts[m])
                 scales[NEAR + m] = add_scaled(total, parts[m], near.weights[m])
         if not scales.any():
             total[:] = tracks.popularity

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from musai.matrix.reading import file_system
-from musai.ranking import cache
+from musai.ranking import cache, predicted
+from musai.similarity.neighbours import NO_NEIGHBOUR, Neighbours
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Sources:
     exclude_explicit: bool
     methods: tuple[str, ...]
     digest: str
+    matrix: str | None = None
+    users: int = 0
 
 
 @dataclasses.dataclass
@@ -57,6 +60,7 @@ class Models:
     near_indices: np.ndarray
     near_scores: np.ndarray
     factors: np.ndarray | None
+    predictors: dict[str, predicted.Predictor] = dataclasses.field(default_factory=dict)
 
 
 ARRAYS = tuple(field.name for field in dataclasses.fields(Models) if field.type == "np.ndarray")
@@ -109,6 +113,9 @@ def _build(sources: Sources, folder: pathlib.Path) -> None:
     if sources.factors:
         np.save(folder / "factors.npy", _track_factors(sources.factors, known))
     _build_neighbours(sources, known, folder)
+    if methods := predicted.asked(sources.methods):
+        near = _square_neighbours(folder, sources.methods, "mean_centred", known)
+        predicted.build(methods, str(sources.matrix), sources.users, near, folder)
 
 
 def _build_tracks(sources: Sources, folder: pathlib.Path) -> pa.Array:
@@ -165,6 +172,20 @@ def _build_neighbours(sources: Sources, known: int, folder: pathlib.Path) -> Non
     _save(folder, near_indptr=indptr)
 
 
+def _square_neighbours(folder: pathlib.Path, methods: Sequence[str], method: str, known: int) -> Neighbours:
+    """A method's neighbours [known, k] from the arrays just written; k = 0 where it is not among `methods`."""
+    if method not in methods:
+        return Neighbours(np.full((known, 0), NO_NEIGHBOUR, np.int32), np.zeros((known, 0), np.float32))
+    indptr = np.load(folder / "near_indptr.npy")[methods.index(method)]
+    counts = np.diff(indptr)
+    shape = (known, int(counts.max(initial=0)))
+    found = Neighbours(np.full(shape, NO_NEIGHBOUR, np.int32), np.zeros(shape, np.float32))
+    filled = np.arange(shape[1]) < counts[:, None]
+    for name, array in (("near_indices", found.indices), ("near_scores", found.scores)):
+        array[filled] = np.load(folder / f"{name}.npy", mmap_mode="r")[indptr[0] : indptr[-1]]
+    return found
+
+
 def _mapped_new(folder: pathlib.Path, name: str, kind: type, size: int) -> np.ndarray:
     array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (size,))
     with (folder / f"{name}.npy").open("r+b") as file:  # a full disk is an OSError here and a dead process later
@@ -190,4 +211,5 @@ def _mapped(folder: pathlib.Path, sources: Sources) -> Models:
         ids = pa.ipc.open_file(file).read_all()["track_id"].combine_chunks()
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
     factors = np.load(folder / "factors.npy", mmap_mode="r", allow_pickle=False) if sources.factors else None
-    return Models(ids, len(arrays["place"]), sources.methods, factors=factors, **arrays)
+    predictors = predicted.opened(predicted.asked(sources.methods), folder)
+    return Models(ids, len(arrays["place"]), sources.methods, factors=factors, predictors=predictors, **arrays)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from musai import columns
 from musai.inputs.files import read_ids
-from musai.ranking import blocks, models
+from musai.ranking import blocks, models, predicted
 from musai.ranking import spark as ranking
 from musai.session import cores
 from musai.steps import Night
@@ -41,6 +41,8 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         blocked=tuple(read_ids(night.config.inputs.blocked_tracks, "inputs.blocked_tracks")),
         exclude_explicit=settings.explicit == "exclude",
         methods=tuple(name for name in blend if name != "als"),
+        matrix=night.run.uri("user_item") if predicted.asked(tuple(blend)) else None,
+        users=night.run.rows("users") or 0,
         digest=" ".join((night.run.manifest(table) or {}).get("digest", "-") for table in used),
     )
     factors = night.read("als_factors").where("side = 'user'") if "als" in blend else None

@@ -172,7 +172,7 @@ def test_a_place_without_data(tmp_path: pathlib.Path) -> None:
 
 def test_more_entries_than_can_be_indexed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.parquet", triples(seed=10, entries=11))
-    monkeypatch.setattr(matrix, "MAX_ENTRIES", 10)
+    monkeypatch.setattr(reading, "MAX_ENTRIES", 10)
     with pytest.raises(InputError, match="11 entries are more than one process can index"):
         read_matrix(str(tmp_path), USERS, ITEMS)
 

@@ -110,6 +110,26 @@ def test_equal_scores_stand_in_the_order_of_popularity(world):
         assert sources == ["cosine" if counts[j] else "popularity" for j in items]
 
 
+@pytest.mark.parametrize(
+    ("cap", "due"), [(1, [0, 100, 101, 102, 103, 104, 105, 106]), (3, [0, 1, 2, 100, 101, 102, 103, 104])]
+)
+def test_one_artist_holds_the_best_hundred(world, cap, due):
+    """So that many more tracks are looked at than are listed. Nobody has heard anything: the order is the index."""
+    made = world(0, users=4, known=150, fresh=3)
+    made = dataclasses.replace(
+        made,
+        heard=np.zeros((4, 150), bool),
+        values=np.zeros((4, 150)),
+        artist=np.array([0] * 100 + list(range(1, 54))),
+        blocked=np.zeros(153, bool),
+    )
+    ranked = blocks.recommend(made.block(), made.models(), Lists(8, ("for_you",), {}, cap))
+    assert lists_of(ranked) == [due] * 4
+    made = dataclasses.replace(made, artist=np.array([0] * 100 + [1] * 53))
+    ranked = blocks.recommend(made.block(), made.models(), Lists(8, ("for_you",), {}, cap))
+    assert lists_of(ranked) == [([*range(cap), *range(100, 100 + cap), *range(cap, 8)])[:8]] * 4
+
+
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
 def test_a_part_that_is_no_number_says_nothing(world, seed, broken):
     """The models are checked where they are made; should one slip through, lists stay full and the rest speaks."""

@@ -1,4 +1,4 @@
-"""One tiny night on two cores, run once by the real pipeline; each job's test looks at its own tables."""
+"""Tiny nights on two cores, run by the real pipeline on files that are made here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pathlib
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
-import pytest
 from rich.console import Console
 
 from musai import config as configuration
@@ -79,16 +78,3 @@ def run(config: Config, **request: object) -> Made:
     text = io.StringIO()
     outcome = pipeline.nightly(config, pipeline.Request(**request), Progress(Console(file=text, width=200)))  # type: ignore[arg-type]
     return Made(config, outcome, text.getvalue())
-
-
-@pytest.fixture(scope="session")
-def night_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("night")
-    write_inputs(folder / "logs")
-    (folder / "logs" / "tracks.csv").rename(folder / "tracks.csv")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def night(spark, night_folder) -> Made:
-    return run(settings_of(night_folder))

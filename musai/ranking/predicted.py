@@ -1,0 +1,73 @@
+"""The memory-based predictors (musai.similarity.predictors) as parts of the blend.
+
+Their arrays are worked out on each node from the whole matrix, so they serve where one machine holds it; what they
+predict is a weight for every track, which then stands in the blend as any other part does.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from musai.matrix.reading import read_matrix
+from musai.similarity import neighbours, predictors
+
+METHODS = ("mean_centred", "neighbourhood_average")
+Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage
+
+
+def asked(methods: Sequence[str]) -> list[str]:
+    """Those of `methods` that predict; the others score by a product with their neighbours."""
+    return [method for method in methods if method in METHODS]
+
+
+def build(
+    methods: Sequence[str], matrix_uri: str, users: int, near: neighbours.Neighbours, folder: pathlib.Path
+) -> None:
+    """Write the arrays of `methods` from the matrix [users, known]; `near`: the neighbours of mean_centred."""
+    matrix = read_matrix(matrix_uri, users, len(near.indices))
+    for method in methods:
+        if method == "mean_centred":
+            centred = predictors.mean_centred(matrix, near)
+            _save(folder, method, centred.similarity, centred.item_means, centred.mean)
+        else:
+            average = predictors.neighbourhood_average(matrix)
+            _save(folder, method, average.extra, average.base, 0.0)
+
+
+def opened(methods: Sequence[str], folder: pathlib.Path) -> dict[str, Predictor]:
+    """The predictors over mapped arrays."""
+    found: dict[str, Predictor] = {}
+    for method in methods:
+        data, indices, indptr, per_item, mean = (_mapped(folder, method, part) for part in PARTS)
+        square = sp.csr_matrix((data, indices, indptr), shape=(len(per_item), len(per_item)), copy=False)
+        if method == "mean_centred":
+            found[method] = predictors.MeanCentred(square, per_item, float(mean[0]))
+        else:
+            found[method] = predictors.NeighbourhoodAverage(square, per_item)
+    return found
+
+
+def scores(predictor: Predictor, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, known: int) -> np.ndarray:
+    """float32 [users, known] for a block's rows (CSR; values 0 = heard without weight); zeros for users without any."""
+    rows = sp.csr_matrix((values, indices, indptr), shape=(len(indptr) - 1, known), copy=True)
+    rows.eliminate_zeros()
+    found = predictor.scores(rows)
+    found[np.diff(rows.indptr) == 0] = 0  # a mean for everyone is no taste: popularity serves them
+    return np.ascontiguousarray(found, np.float32)
+
+
+PARTS = ("data", "indices", "indptr", "per_item", "mean")
+
+
+def _save(folder: pathlib.Path, method: str, square: sp.csr_matrix, per_item: np.ndarray, mean: float) -> None:
+    arrays = (square.data, square.indices, square.indptr, per_item, np.array([mean]))
+    for part, array in zip(PARTS, arrays, strict=True):
+        np.save(folder / f"{method}.{part}.npy", array)
+
+
+def _mapped(folder: pathlib.Path, method: str, part: str) -> np.ndarray:
+    return np.load(folder / f"{method}.{part}.npy", mmap_mode="r", allow_pickle=False)

@@ -1,0 +1,68 @@
+"""The memory-based predictors as parts of the blend: the lists are those of the predictor's own scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import scipy.sparse as sp
+
+from musai import config as configuration
+from musai.ranking import blocks, models
+from musai.similarity import neighbours, predictors
+
+USERS, TRACKS = 30, 25
+
+
+def written(folder, name, **columns):
+    (folder / name).mkdir(parents=True)
+    pq.write_table(pa.table(columns), folder / name / "part-0.parquet")
+    return str(folder / name)
+
+
+@pytest.mark.parametrize("method", ["mean_centred", "neighbourhood_average"])
+def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
+    random = np.random.default_rng(3)
+    dense = np.where(random.random((USERS, TRACKS)) < 0.3, random.integers(1, 9, (USERS, TRACKS)), 0).astype(np.float32)
+    dense[4] = 0  # a listener without weights
+    matrix = sp.csr_matrix(dense)
+    settings = configuration.load([], ["similarity.neighbours=10"]).similarity
+    near = neighbours.track_neighbours(matrix, method, settings, 1)
+    row, place = np.nonzero(near.indices >= 0)
+    coo = matrix.tocoo()
+    sources = models.Sources(
+        items=written(
+            tmp_path, "items", item_index=pa.array(range(TRACKS), pa.int32()),
+            track_id=[f"t{i:02d}" for i in range(TRACKS)], interactions=np.count_nonzero(dense, axis=0),
+        ),
+        neighbours=written(
+            tmp_path, "near", method=[method] * len(row), item_index=row.astype(np.int32),
+            rank=(place + 1).astype(np.int32), similar_index=near.indices[row, place], score=near.scores[row, place],
+        ),
+        factors=None, tracks=None, blocked=(), exclude_explicit=False, methods=(method,), digest=str(tmp_path),
+        matrix=written(
+            tmp_path, "matrix", user_index=coo.row.astype(np.int32), item_index=coo.col.astype(np.int32),
+            weight=coo.data,
+        ),
+        users=USERS,
+    )  # fmt: skip
+    opened = models.opened(sources)
+    block = blocks.Block(
+        pa.array([f"u{u}" for u in range(USERS)]), matrix.indptr.astype(np.int64), matrix.indices, matrix.data, None
+    )
+    ranked = blocks.recommend(block, opened, blocks.Lists(5, ("for_you",), {method: 1.0}, 0))
+    if method == "mean_centred":
+        expected = predictors.mean_centred(matrix, near).scores(matrix)
+    else:
+        expected = predictors.neighbourhood_average(matrix).scores(matrix)
+    names = blocks.source_names(opened)
+    for u in range(USERS):
+        items = ranked.items[u, 0]
+        if u == 4:
+            assert {names[s] for s in ranked.source[u, 0]} == {"popularity"}
+            continue
+        unheard = np.flatnonzero(dense[u] == 0)
+        best = np.sort(expected[u, unheard])[::-1][:5]
+        np.testing.assert_allclose(expected[u, items], best, rtol=1e-5)
+    models.dropped(sources)

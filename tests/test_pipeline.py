@@ -1,0 +1,95 @@
+"""Whole nights by the pipeline: the same tables whatever the partitions, --from, --only, a second run of a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import pathlib
+
+import pytest
+
+from musai.errors import AuditRefused, InputError
+from tests.nights import run, settings_of
+
+NO_EVALUATION = "evaluation.min_tracks=1000"
+
+
+@pytest.fixture(scope="module")
+def second(spark, night, night_folder):
+    """The same night again: other partitions, other warehouse, then broken off by hand in several ways."""
+    return run(settings_of(night_folder, f"warehouse={night_folder / 'again'}", "spark.shuffle_partitions=5"))
+
+
+def test_two_runs_give_the_same_digests_whatever_the_partitions(night, second):
+    assert second.outcome.run.run_id != night.outcome.run.run_id
+    assert second.outcome.digests() == night.outcome.digests()
+    assert len(night.outcome.digests()) == 11
+
+
+def test_from_keeps_what_verifies_and_does_the_rest_again(spark, second, night_folder):
+    """A run whose pointer is gone counts as unpublished; one of its tables is damaged on top."""
+    warehouse = pathlib.Path(second.config.warehouse.path)
+    for pointer in (warehouse / "_published.json", *(warehouse / "_runs").glob("*.json")):
+        pointer.unlink()
+    (warehouse / "_nights" / second.outcome.run.run_id / "state.json").unlink(missing_ok=True)
+    before = second.outcome.digests()
+    damaged = next((warehouse / f"similar_users/run_id={second.outcome.run.run_id}").glob("part-*.parquet"))
+    damaged.unlink()
+    made = run(second.config, from_job="recommend_tracks")
+    assert made.outcome.run.run_id == second.outcome.run.run_id
+    assert made.outcome.kept == ["ingest_interactions", "build_user_item", "ingest_tracks", "train_als"]
+    assert list(made.outcome.seconds) == [
+        "compute_similarities", "recommend_tracks", "evaluate_recommendations", "audit_run", "publish",
+    ]  # fmt: skip
+    assert made.outcome.digests() == before
+    assert made.outcome.published
+
+
+def test_only_in_a_run_that_lacks_what_the_job_needs_is_unusable(spark, night_folder):
+    config = settings_of(night_folder, f"warehouse={night_folder / 'only'}")
+    with pytest.raises(InputError, match=r"train_als: run .* lacks user_item, which build_user_item writes"):
+        run(config, only=("train_als",), run_id="r1")
+    with pytest.raises(InputError, match="no job nonsense"):
+        run(config, only=("nonsense",))
+    with pytest.raises(InputError, match="there is no unpublished run"):
+        run(config, from_job="train_als", run_date=None)
+
+
+def test_only_runs_its_jobs_and_a_changed_configuration_is_unusable(spark, night_folder):
+    config = settings_of(night_folder, f"warehouse={night_folder / 'only'}", NO_EVALUATION)
+    made = run(config, only=("ingest_tracks",), run_id="r2")
+    assert list(made.outcome.seconds) == ["ingest_tracks"]
+    assert not made.outcome.published
+    other = settings_of(night_folder, f"warehouse={night_folder / 'only'}", NO_EVALUATION, "seed=7")
+    with pytest.raises(InputError, match="configuration changed"):
+        run(other, only=("ingest_tracks",), run_id="r2")
+
+
+def test_too_many_rejects_stop_the_run_before_anything_is_published(spark, night_folder):
+    config = settings_of(night_folder, f"warehouse={night_folder / 'dirty'}", "ingest.max_rejected_share=0.001")
+    with pytest.raises(InputError, match=r"inputs.interactions: 6 of 646 rows .*ingest.max_rejected_share"):
+        run(config)
+    assert not (night_folder / "dirty" / "_published.json").exists()
+
+
+def test_a_refused_audit_leaves_what_was_published(spark, night, night_folder):
+    """The next date with most listeners gone: the audit refuses, the pointer stays, relaxed bounds let it pass."""
+    warehouse = pathlib.Path(night.config.warehouse.path)
+    before = (warehouse / "_published.json").read_bytes()
+    few = night_folder / "few"
+    few.mkdir()
+    lines = (night_folder / "logs" / "log0.csv").read_text().splitlines()
+    kept = [line for line in lines if line.startswith(("user_id", "u00", "u01", "u02"))]
+    (few / "log.csv").write_text("\n".join(kept))
+    strict = settings_of(night_folder, f"inputs.interactions={few}", NO_EVALUATION, "ingest.max_rejected_share=0.5")
+    date = night.outcome.run.record.date
+    with pytest.raises(AuditRefused, match="users: against the parent run"):
+        run(strict, run_date=date + dt.timedelta(days=1), run_id="shrunk")
+    assert (warehouse / "_published.json").read_bytes() == before
+    relaxed = settings_of(
+        night_folder, f"inputs.interactions={few}", NO_EVALUATION, "ingest.max_rejected_share=0.5",
+        "audit.max_users_drop=1", "audit.min_list_overlap=0",
+    )  # fmt: skip
+    made = run(relaxed, from_job="audit_run", run_id="shrunk")
+    assert list(made.outcome.seconds) == ["audit_run", "publish"]
+    assert json.loads((warehouse / "_published.json").read_text())["run_id"] == "shrunk"
