@@ -76,5 +76,5 @@ def settings_of(folder: pathlib.Path, *overrides: str) -> Config:
 
 def run(config: Config, **request: object) -> Made:
     text = io.StringIO()
-    outcome = pipeline.nightly(config, pipeline.Request(**request), Progress(Console(file=text, width=200)))  # type: ignore[arg-type]
+    outcome = pipeline.nightly(config, pipeline.Request(**request), Progress(Console(file=text, width=200)))
     return Made(config, outcome, text.getvalue())

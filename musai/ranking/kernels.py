@@ -63,8 +63,8 @@ def rank(
     """Fill `ranked` for a block of users; one of whom no part says anything is served by popularity.
 
     product float32 [users, known], or [0, known] where there is none; predicted int64 [methods]: place of a method in
-    predictions float32 [n, users, known], -1 where it scores by a product with its neighbours;
-    new_artists bool [lists]: only artists of whom the user has nothing; cap: tracks that an artist may have in a list, 0 = any.
+    predictions float32 [n, users, known], -1 where it scores by a product with its neighbours; new_artists
+    bool [lists]: only artists of whom the user has nothing; cap: tracks an artist may have in a list, 0 = any.
     """
     known, methods, lists = len(tracks.place), len(near.weights), len(new_artists)
     total, parts = np.empty(known, np.float32), np.empty((methods, known), np.float32)

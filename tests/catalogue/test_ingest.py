@@ -204,5 +204,5 @@ def test_a_catalogue_that_is_all_bad_or_empty_is_counted(ingested) -> None:
 def test_no_catalogue_and_one_that_cannot_be_used(spark, settings, tmp_path: pathlib.Path) -> None:
     assert ingest(spark, settings()) is None
     (tmp_path / "t.csv").write_text("id,title\n")
-    with pytest.raises(InputError, match="inputs.tracks: no column 'track_id': t.csv has 'id', 'title'"):
+    with pytest.raises(InputError, match=r"inputs.tracks: no column 'track_id': t.csv has 'id', 'title'"):
         ingest(spark, settings(f"inputs.tracks={tmp_path}/t.csv"))

@@ -185,7 +185,7 @@ def test_an_unknown_job_is_named_with_those_there_are() -> None:
 
 def test_tables_cannot_be_changed_by_their_users() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        TABLES["users"].kind = "history"  # type: ignore[misc]
+        TABLES["users"].kind = "history"
 
 
 def test_reads_and_writes() -> None:
