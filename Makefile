@@ -41,7 +41,7 @@ airflow: setup  ## a local Airflow with the nightly DAG on the built-in demo; Ct
 	trap 'trap "" INT TERM; echo "Stopping Airflow"; end TERM; sleep 5; end KILL; exit 0' INT TERM; \
 	start api-server; start scheduler; start dag-processor; \
 	until up; do sleep 1; kill -0 $$parts 2>/dev/null || { tail -n 20 "$$log" >&2; end KILL; exit 1; }; done; \
-	echo "Airflow is up: $$url/dags/musai_nightly (Trigger starts a night; each task has its log and docs there)"; \
+	echo "Airflow is up: $$url/dags/musai_nightly (the last night that was due has begun; Trigger starts more)"; \
 	echo "user and password: $$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"; \
 	echo "what it publishes: .venv/bin/musai path recommendations --config conf/demo.yaml"; \
 	wait

@@ -1,11 +1,9 @@
-"""What a DAG run stands for: the day it covers, and what its MusAI run is called. Needs PyYAML alone."""
+"""The day that a DAG run covers. Needs PyYAML alone."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import pathlib
-import re
 from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,17 +14,24 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def time_zone(files: Iterable[str], settings: Iterable[str] = ()) -> ZoneInfo:
-    """`ingest.time_zone` as `musai` merges it; a file or key that is wrong otherwise is left for `musai` to report."""
+    """`ingest.time_zone` as `musai` merges it; whatever else is wrong with a file is left for `musai` to report."""
     layers = [{"ingest.time_zone": "UTC"}, *(_read(file) for file in files)]
     for key, _, text in (setting.partition("=") for setting in settings):
         if key in ("ingest", "ingest.time_zone"):
             layers.append({key: yaml.safe_load(text)})
-    return ZoneInfo([zone for layer in layers if (zone := _zone(layer))][-1])
+    name = [zone for layer in layers if (zone := _zone(layer))][-1]
+    try:
+        return ZoneInfo(name)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise ValueError(f"ingest.time_zone: there is no time zone {name}") from error
 
 
 def _read(file: str) -> dict[str, Any]:
     found = [path for path in (pathlib.Path(file), ROOT / file) if path.is_file()]
-    content = yaml.safe_load(found[0].read_text(encoding="utf-8")) if found else {}
+    try:
+        content = yaml.safe_load(found[0].read_text(encoding="utf-8")) if found else {}
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
     return content if isinstance(content, dict) else {}
 
 
@@ -40,13 +45,3 @@ def run_date(asked: str | None, interval_end: dt.datetime | None, run_after: dt.
     if asked:
         return dt.date.fromisoformat(asked)
     return (interval_end or run_after).astimezone(zone).date() - dt.timedelta(days=1)
-
-
-def run_id(day: dt.date, dag_id: str, dag_run_id: str, cleared: int, started: dt.datetime | None) -> str:
-    """A name within [A-Za-z0-9._-]{1,80} for one DAG run and one clearing of it.
-
-    The digest keeps apart what shortening makes alike, and `started` a DAG run that was deleted and made again.
-    """
-    exact = "\0".join([dag_id, dag_run_id, str(cleared), started.astimezone(dt.UTC).isoformat() if started else ""])
-    readable = re.sub(r"[^A-Za-z0-9._-]+", ".", dag_run_id)[:50]
-    return f"{day}-{readable}-{cleared}-{hashlib.sha256(exact.encode()).hexdigest()[:10]}"

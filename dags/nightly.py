@@ -4,7 +4,8 @@ One task a job, in the order that follows from the tables (`musai jobs`). All ta
 run (XCom `run_id`), of which readers see nothing before `publish` is done.
 
 * **The day** is the last whole one before the data interval's end (or before the trigger) in `ingest.time_zone`.
-* **Backfill**: `airflow backfill create --dag-id musai_nightly --from-date D --to-date E`; the run of D covers D - 1.
+* **Backfill**: `airflow backfill create --dag-id musai_nightly --from-date D --to-date E` makes what was due from
+  D 00:00 to E 00:00; for the days of 1 to 3 June say D = 2 June and E = 5 June. Readers keep the latest day.
 * **Again**: clear failed tasks to go on with the same MusAI run; clear the whole DAG run to begin a new one.
 * **Exit 2** (config or input unusable) and **exit 3** (audit refused) are not retried; the task's log says why.
 """

@@ -1,7 +1,5 @@
 """The operator of every task: spark-submit of its job, in the MusAI run that the tasks of a DAG run share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +8,7 @@ from airflow.exceptions import AirflowException
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from dags import night
+from dags import night, shared_run
 from musai import tables
 
 FINAL = (2, 3)  # unusable command, config or input; refused by the audit: trying again would end the same way
@@ -21,23 +19,16 @@ class SubmitJobs(SparkSubmitOperator):
 
     def __init__(self, *, jobs: Sequence[str], **kwargs: Any) -> None:
         file = jobs[0] if len(jobs) == 1 else "nightly"
-        kwargs = {"task_id": "-".join(jobs), "name": f"musai {' '.join(jobs)}", "doc_md": _about(jobs), **kwargs}
-        super().__init__(application=str(night.ROOT / "jobs" / f"{file}.py"), **kwargs)
+        named = {"task_id": "-".join(jobs), "name": f"musai {' '.join(jobs)}", "doc_md": "\n".join(map(_about, jobs))}
+        super().__init__(application=str(night.ROOT / "jobs" / f"{file}.py"), **{**named, **kwargs})
         self.jobs = tuple(jobs)
         self.told: dict[str, Any] = {}  # what an alert can say of the night
 
     def execute(self, context: Any) -> None:
-        params, dag_run = context["params"], context["dag_run"]
-        zone = night.time_zone(params["config"], params["settings"])
-        day = night.run_date(params["run_date"], dag_run.data_interval_end, dag_run.run_after, zone)
-        run_id = self._run_id(context) or night.run_id(
-            day, dag_run.dag_id, dag_run.run_id, dag_run.clear_number, dag_run.start_date
-        )
-        self.told = {"run_id": run_id, "run_date": str(day)}
-        context["ti"].xcom_push("run_id", run_id)
-        self.application_args = ["--only", ",".join(self.jobs)] if len(self.jobs) > 1 else []
-        self.application_args += [word for file in params["config"] for word in ("--config", file)]
-        self.application_args += ["--run-date", str(day), "--run-id", run_id, *params["settings"]]
+        try:
+            self.application_args = self._arguments(context)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from error
         try:
             super().execute(context)
         except AirflowException as error:
@@ -50,24 +41,20 @@ class SubmitJobs(SparkSubmitOperator):
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = self.told
 
-    def _run_id(self, context: Any) -> str | None:
-        """What the tasks before this one used; of a first task, what another first task that stands has used.
-
-        `clear_number` alone would not do: it also counts the clearing of a single task, whose run goes on.
-        """
-        ti, dag_run = context["ti"], context["dag_run"]
+    def _arguments(self, context: Any) -> list[str]:
+        """Those of `musai`. The run is said in an XCom at once: whoever comes later joins it."""
+        params, dag_run, ti = context["params"], context["dag_run"], context["ti"]
+        zone = night.time_zone(params["config"], params["settings"])
+        day = night.run_date(params["run_date"], dag_run.data_interval_end, dag_run.run_after, zone)
         others = self.upstream_task_ids or {task.task_id for task in self.dag.roots} - {self.task_id}
-        found = ti.get_task_states(dag_id=dag_run.dag_id, task_ids=sorted(others), run_ids=[dag_run.run_id])
-        done = [task for task, state in found.get(dag_run.run_id, {}).items() if state == "success"]
-        used = {ti.xcom_pull(task_ids=task, key="run_id") for task in sorted(done)} - {None}
-        if len(used) > 1:
-            raise AirflowFailException(f"tasks before this one belong to {sorted(used)}: clear the whole DAG run")
-        return used.pop() if used else None
+        run_id = shared_run.joined(ti, dag_run, others, day)
+        ti.xcom_push(shared_run.KEY, run_id)
+        self.told = {"run_id": run_id, "run_date": str(day)}
+        words = ["--only", ",".join(self.jobs)] if len(self.jobs) > 1 else []
+        words += [word for file in params["config"] for word in ("--config", file)]
+        return [*words, "--run-date", str(day), "--run-id", run_id, *params["settings"]]
 
 
-def _about(jobs: Sequence[str]) -> str:
-    lines = []
-    for job in jobs:
-        read, written = ([f"`{table.name}`" for table in found(job)] for found in (tables.reads, tables.writes))
-        lines.append(f"* **{job}** reads {', '.join(read) or 'inputs'}; writes {', '.join(written) or 'pointers'}")
-    return "\n".join(lines)
+def _about(job: str) -> str:
+    read, written = ([f"`{table.name}`" for table in found(job)] for found in (tables.reads, tables.writes))
+    return f"* **{job}** reads {', '.join(read) or 'inputs'}; writes {', '.join(written) or 'pointers'}"

@@ -16,7 +16,7 @@ def scratch(name: str) -> pathlib.Path:
     root = pathlib.Path(tempfile.gettempdir()) / f"musai-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)
     state = root.lstat()
-    if state.st_uid != os.getuid() or root.is_symlink() or state.st_mode & 0o022:
+    if state.st_uid != os.getuid() or state.st_mode & 0o022:  # of a link: 0o777
         raise PermissionError(f"{root}: this folder has to be this account's own; set TMPDIR to another place")
     folder = root / name
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,19 +1,20 @@
 """The catalogue distributed: check every row, keep the first of each track, account for the others.
 
-First `ingest`, then write its `tracks` once and whole, then ask for `counts()` and write `rejected()`.
+Every line is read and judged once; what comes of it is kept on the executors' disks until `Ingested.release`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.catalogue import rules
 from musai.config import Config
+from musai.errors import MusaiError
 from musai.inputs import spark as inputs
 from musai.inputs.headers import Survey
 from musai.inputs.sources import FIELDS, source
@@ -21,56 +22,40 @@ from musai.inputs.sources import FIELDS, source
 STATUSES = ("used", "rejected", "header", "blank")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Ingested:
-    """`tracks`: every column of the table, null where the input lacks it. The rest is known once it was written."""
+    """What became of the catalogue; whatever is asked for first has it read."""
 
-    tracks: DataFrame
     _spark: SparkSession
-    _config: Config
     _survey: Survey
-    _rows: Observation
-    _repeats: Observation
+    _judged: DataFrame  # kept on disk
 
-    @functools.cached_property
-    def _seen(self) -> dict[str, Any]:
-        rows, repeats = inputs.observed(self._rows), inputs.observed(self._repeats)
-        return {**rows, **repeats} if rows and repeats else self._counted()
-
-    def _counted(self) -> dict[str, Any]:
-        judged = _judged(self._spark, self._survey, self._config)
-        rows = judged.agg(*_counts()).collect()[0].asDict()
-        return rows | _ranked(judged).agg(*_repeats()).collect()[0].asDict()
+    @property
+    def tracks(self) -> DataFrame:
+        """Every column of the table, null where the input lacks it."""
+        return self._judged.where("_status = 'used'").select(*FIELDS["tracks"])
 
     def counts(self, used: int | None = None) -> dict[str, int]:
         """Rows: read = used + rejected; header, blank; files, rejected_files.
 
-        With `used`, the rows of the table as it was written, they are counted anew where they disagree with it.
+        `used`, where it is given, is the number of rows of the table as it was written: it is the used count.
         """
-        found = self._seen
-        if used is not None and used != found["used"] - found["again"]:
-            found = self._seen = self._counted()
-        again = found["again"]
-        counts = {status: int(found[status]) for status in STATUSES}
-        counts |= {"used": counts["used"] - again, "rejected": counts["rejected"] + again}
-        return {
-            "read": counts["used"] + counts["rejected"],
-            **counts,
-            "files": sum(len(group.entries) for group in self._survey.groups),
-            "rejected_files": len(self._survey.rejects),
-        }
+        rows = self._judged.groupBy("_status").count().collect()
+        found = dict.fromkeys(STATUSES, 0) | {row["_status"]: row["count"] for row in rows}
+        if used is not None and used != found["used"]:
+            raise MusaiError(f"inputs.tracks: {found['used']} rows were used, {used} are in the table")
+        files = sum(len(group.entries) for group in self._survey.groups)
+        read = found["used"] + found["rejected"]
+        return {"read": read, **found, "files": files, "rejected_files": len(self._survey.rejects)}
 
     def rejected(self) -> DataFrame:
         """source, place, reason, raw."""
-        files = inputs.names(self._survey, [*self._seen["files"], *self._seen["repeat_files"]])
-        bad = None
-        if files:
-            judged = _judged(self._spark, self._survey, self._config)
-            wanted = ("_reason", "_raw")
-            bad = judged.where("_status = 'rejected'").select(*inputs.PLACE, *wanted)
-            again = _repeated(judged).withColumn("_reason", F.lit("track_id again"))
-            bad = bad.union(again.select(*inputs.PLACE, *wanted)).withColumn("_unknown", F.lit(False))
-        return inputs.rejects(self._spark, self._survey, files, bad)
+        bad = self._judged.where("_status = 'rejected'").select("_bad.*")
+        return inputs.rejects(self._spark, self._survey, bad)
+
+    def release(self) -> None:
+        """Give the disk back; nothing can be asked for any more without reading the catalogue again."""
+        self._judged.unpersist()
 
 
 def ingest(spark: SparkSession, config: Config) -> Ingested | None:
@@ -80,38 +65,26 @@ def ingest(spark: SparkSession, config: Config) -> Ingested | None:
         return None
     spark.conf.set("spark.sql.session.timeZone", config.ingest.time_zone)
     survey = inputs.surveyed(spark, described)
-    rows, repeats = Observation(), Observation()
-    judged = _judged(spark, survey, config).observe(rows, *_counts())
-    ranked = _ranked(judged).observe(repeats, *_repeats())
-    return Ingested(ranked.where("_rank = 1").select(*FIELDS["tracks"]), spark, config, survey, rows, repeats)
-
-
-def _judged(spark: SparkSession, survey: Survey, config: Config) -> DataFrame:
-    """Every row with its place, `_raw`, `_reason`, `_status` and the columns of the table."""
     frames = []
     for group in inputs.read(spark, survey):
         frame = group.frame
         for stage in rules.stages(group.types, config.inputs.tags_separator):
             frame = frame.withColumns({name: F.expr(expression) for name, expression in stage.items()})
         frames.append(frame.select(*inputs.PLACE, "_raw", "_reason", "_status", *FIELDS["tracks"]))
-    return functools.reduce(DataFrame.union, frames)
+    judged = _first_of_each(functools.reduce(DataFrame.union, frames))
+    return Ingested(spark, survey, judged.persist(StorageLevel.DISK_ONLY))
 
 
-def _ranked(judged: DataFrame) -> DataFrame:
-    """Rows that can be used, each track's first one with `_rank` 1."""
-    order = Window.partitionBy("track_id").orderBy(*map(F.expr, inputs.ORDER))
-    return judged.where("_status = 'used'").withColumn("_rank", F.row_number().over(order))
-
-
-def _repeated(judged: DataFrame) -> DataFrame:
-    return _ranked(judged).where("_rank > 1")
-
-
-def _counts() -> list[Column]:
-    counts = [F.count_if(F.col("_status") == status).alias(status) for status in STATUSES]
-    return [*counts, F.collect_set(F.expr("CASE WHEN _status = 'rejected' THEN _file END")).alias("files")]
-
-
-def _repeats() -> list[Column]:
-    files = F.collect_set(F.expr("CASE WHEN _rank > 1 THEN _file END")).alias("repeat_files")
-    return [F.count_if(F.col("_rank") > 1).alias("again"), files]
+def _first_of_each(rows: DataFrame) -> DataFrame:
+    """Rows that can be used, once each track, by file and line; the later ones are rejects like the others."""
+    alone = f"CASE WHEN _status <> 'used' THEN struct({', '.join(inputs.PLACE)}) END"  # no row is like it
+    group = Window.partitionBy("_status", "track_id", F.expr(alone)).orderBy(*map(F.expr, inputs.ORDER))
+    again = "_status = 'used' AND _rank > 1"
+    return (
+        rows.withColumn("_raw", F.substring("_raw", 1, inputs.SHOWN_BYTES))
+        .withColumn("_rank", F.row_number().over(group))
+        .withColumn("_reason", F.expr(f"CASE WHEN {again} THEN 'track_id again' ELSE _reason END"))
+        .withColumn("_status", F.expr(f"CASE WHEN {again} THEN 'rejected' ELSE _status END"))
+        .withColumn("_bad", F.expr(f"CASE WHEN _status = 'rejected' THEN {inputs.bad_row()} END"))
+        .select("_status", "_bad", *FIELDS["tracks"])
+    )

@@ -26,7 +26,7 @@ def local(path: str) -> str:
 
 def shown(raw: bytes | None) -> str | None:
     """The row's text, bytes that are no UTF-8 as \\xNN."""
-    return None if raw is None else raw[: RAW_CHARACTERS * 4].decode("utf-8", "backslashreplace")[:RAW_CHARACTERS]
+    return None if raw is None else raw[: 4 * RAW_CHARACTERS].decode("utf-8", "backslashreplace")[:RAW_CHARACTERS]
 
 
 def holds_any(ids: Iterable[str]) -> Callable[[bytes], bool]:

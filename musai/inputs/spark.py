@@ -17,13 +17,12 @@ import dataclasses
 import functools
 import urllib.parse
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from py4j.protocol import Py4JJavaError
-from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.errors import InputError
@@ -45,6 +44,7 @@ READER = {
     "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
     "fs.file.impl.disable.cache": "true",
 }
+SHOWN_BYTES = 4 * places.RAW_CHARACTERS
 PLACE = ("_file", "_block", "_row", "_line")
 ORDER = ("url_decode(replace(_file, '+', '%2B'))", "_block", "_row")  # expressions: by file, then by line
 
@@ -57,16 +57,14 @@ class Rows:
     types: Mapping[str, str]
 
 
-def read(spark: SparkSession, survey: Survey, only: Collection[str] | None = None) -> list[Rows]:
-    """The rows of each group; of the files named in `only`, where that is given."""
+def read(spark: SparkSession, survey: Survey) -> list[Rows]:
+    """The rows of each group."""
     for key, value in SETTINGS.items():
         spark.conf.set(key, value)
+    if spark.conf.get("spark.sql.files.minPartitionNum", None) is None:  # files are split alike whenever they are read
+        spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
     found = []
     for group in survey.groups:
-        if only is not None:
-            group = dataclasses.replace(group, entries=tuple(e for e in group.entries if e.name in only))
-        if not group.entries:
-            continue
         if group.form.kind == "parquet":
             found.append(_parquet(spark, group))
         else:
@@ -304,54 +302,40 @@ def _broken_by_spark(spark: SparkSession, tasks: Sequence[tuple[Entry, list[str]
 # -- rejects --------------------------------------------------------------------------------------------------------
 
 
-def observed(observation: Observation) -> dict[str, Any] | None:
-    """What was observed; None where no row came out in the end, for Spark then drops the observation as well."""
-    try:
-        return observation.get
-    except Py4JJavaError:
-        return None
+def bad_row(unknown: str = "false") -> str:
+    """A SQL expression for what `rejects` wants of a row; `unknown`: whether its user could not be told."""
+    return f"""named_struct('file', _file, 'block', _block, 'row', _row, 'line', _line, 'reason', _reason,
+        'raw', substring(_raw, 1, {places.RAW_BYTES}), 'unknown', {unknown})"""
 
 
-def names(survey: Survey, files: Collection[str | None]) -> set[str]:
-    """The inputs' names of files that Spark names its own way."""
-    wanted = {places.plain(file) for file in files if file}
-    entries = (entry for group in survey.groups for entry in group.entries)
-    return {entry.name for entry in entries if places.local(entry.spark_path) in wanted}
-
-
-def rejects(
-    spark: SparkSession, survey: Survey, files: Collection[str], bad: DataFrame | None, erased: Sequence[str] = ()
-) -> DataFrame:
-    """Rows for `rejected_rows`: the rows of `bad` (PLACE, _reason, _raw, _unknown), all of them of `files`, and the
-    files that are rejects as a whole. `_unknown`: the row's user could not be told."""
-    whole = [(name, reason, None) for name, reason in survey.rejects]
-    frame = spark.createDataFrame(whole, places.SCHEMA)
-    if bad is not None and files:
-        wanted = {entry.name: entry for group in survey.groups for entry in group.entries if entry.name in files}
-        by_row = frozenset(name for name, entry in wanted.items() if name.lower().endswith(".parquet"))
-        named = {places.local(entry.spark_path): name for name, entry in wanted.items()}
-        numbered = _numbered(spark, survey, files, bad)
-        raw = F.substring("_raw", 1, places.RAW_BYTES)
-        frame = frame.union(
-            numbered.select("_file", "_line", "_reason", raw, "_unknown").mapInArrow(
-                places.described(named, by_row, erased), places.SCHEMA
-            )
-        )
+def rejects(spark: SparkSession, survey: Survey, bad: DataFrame, erased: Sequence[str] = ()) -> DataFrame:
+    """Rows for `rejected_rows`: those of `bad` (the fields of `bad_row`), and files that are rejects as a whole."""
+    entries = [entry for group in survey.groups for entry in group.entries]
+    by_row = frozenset(entry.name for entry in entries if entry.name.lower().endswith(".parquet"))
+    named = {places.local(entry.spark_path): entry.name for entry in entries}
+    numbered = _numbered(spark, survey, bad).select("file", "line", "reason", "raw", "unknown")
+    frame = numbered.mapInArrow(places.described(named, by_row, erased), places.SCHEMA)
+    if survey.rejects:
+        frame = frame.union(spark.createDataFrame([(name, why, None) for name, why in survey.rejects], places.SCHEMA))
     return frame.select(F.lit(survey.source.name).alias("source"), "place", "reason", "raw")
 
 
-def _numbered(spark: SparkSession, survey: Survey, files: Collection[str], bad: DataFrame) -> DataFrame:
-    """`bad` with `_line` everywhere: lines of the splits before, and the place within the split."""
-    split = None
-    for group in survey.groups:
-        entries = tuple(entry for entry in group.entries if entry.name in files)
-        if entries and group.form.kind != "parquet" and not _by_python(survey.source, group):
-            part = _spark_lines(spark, dataclasses.replace(group, entries=entries))
-            part = part.groupBy("_file", "_block").agg(F.min("_row").alias("_first"), F.count("*").alias("_lines"))
-            split = part if split is None else split.union(part)
-    if split is None:
+def _numbered(spark: SparkSession, survey: Survey, bad: DataFrame) -> DataFrame:
+    """`bad` with `line` everywhere. Where Spark splits a file it is counted: the lines of the splits before, and the
+    place within the split.
+
+    For this the lines of every group with a bad row are read once more, though not looked at. It has to be the group
+    as a whole, or Spark would put other splits into a task and begin to number rows elsewhere.
+    """
+    files = {places.plain(row["file"]) for row in bad.where("line IS NULL").select("file").distinct().collect()}
+    dirty = [g for g in survey.groups if not files.isdisjoint(places.local(entry.spark_path) for entry in g.entries)]
+    if not dirty:
         return bad
-    before = Window.partitionBy("_file").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
-    split = split.withColumn("_before", F.coalesce(F.sum("_lines").over(before), F.lit(0))).drop("_lines")
-    line = F.coalesce("_line", F.expr("_before + _row - _first + 1"))
-    return bad.join(F.broadcast(split), ["_file", "_block"], "left").withColumn("_line", line)
+    lines_read = functools.reduce(DataFrame.union, [_spark_lines(spark, group) for group in dirty])
+    split = lines_read.groupBy(F.col("_file").alias("file"), F.col("_block").alias("block"))
+    counted = split.agg(F.min("_row").alias("first"), F.count("*").alias("lines"))
+    before = Window.partitionBy("file").orderBy("block").rowsBetween(Window.unboundedPreceding, -1)
+    counted = counted.withColumn("before", F.coalesce(F.sum("lines").over(before), F.lit(0)))
+    place = "CASE WHEN row - first BETWEEN 0 AND lines - 1 THEN before + row - first + 1 END"
+    numbered = bad.join(F.broadcast(counted), ["file", "block"], "left")
+    return numbered.withColumn("line", F.coalesce("line", F.expr(place)))

@@ -1,6 +1,7 @@
 """The listening log distributed: judge every row, add up those that count, account for the others.
 
-First `ingest`, then write its `interactions` once and whole, then ask for `counts()` and write `rejected()`.
+Every line is read and judged once. What comes of it, the sums of the rows that are used, the rows that are rejected
+and the numbers of the others, is kept on the executors' disks until `Ingested.release`.
 """
 
 from __future__ import annotations
@@ -8,15 +9,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Collection
-from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.config import Config
-from musai.errors import InputError
+from musai.errors import InputError, MusaiError
 from musai.inputs import spark as inputs
 from musai.inputs.files import read_ids
 from musai.inputs.headers import Survey
@@ -25,47 +25,49 @@ from musai.inputs.sources import source
 from musai.interactions import aliases, rules
 
 STATUSES = ("used", "rejected", "outside", "erased", "header", "blank")
+READ = STATUSES[:4]
 HALF = 2**32  # sums are kept as two integers, of the high and the low 32 bits: neither can overflow
 BROADCAST_BYTES = 2**27  # files of aliases up to this size are sent to every executor
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Ingested:
-    """`interactions`: user_id, track_id, plays, events, last_event_at. The rest is known once it has been written."""
+    """What became of the log; whatever is asked for first has it read."""
 
-    interactions: DataFrame
     _log: _Log
     _aliases: _Aliases | None
-    _observed: Observation
+    _judged: DataFrame  # of `_log.added_up`, kept on disk
 
-    @functools.cached_property
-    def _seen(self) -> dict[str, Any]:
-        return inputs.observed(self._observed) or self._log.counted()
+    @property
+    def interactions(self) -> DataFrame:
+        """user_id, track_id, plays, events, last_event_at."""
+        return finished(self._judged.where("_status = 'used'"))
 
     def counts(self, used: int | None = None) -> dict[str, int]:
         """Rows: read = used + rejected + outside + erased; header, blank; files, rejected_files.
 
-        With `used`, the sum of `events` as it was written, they are counted anew where they disagree with it: Spark
-        counts the rows of a task twice that it had to do again for a lost executor.
+        `used`, where it is given, is the sum of `events` as it was written: it is the used count.
         """
-        found = self._seen
+        rows = self._judged.groupBy("_status").agg(F.sum("events").alias("events")).collect()
+        found = dict.fromkeys(STATUSES, 0) | {row["_status"]: row["events"] for row in rows}
         if used is not None and used != found["used"]:
-            found = self._seen = self._log.counted()
-        counts = {status: int(found[status]) for status in STATUSES}
-        read = sum(counts[status] for status in STATUSES[:4])
+            raise MusaiError(f"inputs.interactions: {found['used']} rows were used, {used} are in the table")
         survey = self._log.survey
         files = sum(len(group.entries) for group in survey.groups)
-        return {"read": read, **counts, "files": files, "rejected_files": len(survey.rejects)}
+        read = sum(found[status] for status in READ)
+        return {"read": read, **found, "files": files, "rejected_files": len(survey.rejects)}
 
     def rejected(self) -> DataFrame:
         """source, place, reason, raw: of the log, and of the aliases."""
-        log = self._log
-        wanted = inputs.names(log.survey, self._seen["files"])
-        bad, unknown = None, f"user_id IS NULL OR NOT {is_text('user_id')}"
-        if wanted:
-            bad = log.judged(wanted).where("_status = 'rejected'").withColumn("_unknown", F.expr(unknown))
-        frame = inputs.rejects(log.spark, log.survey, wanted, bad, log.erased)
+        bad = self._judged.where("_status = 'rejected'").select("_bad.*")
+        frame = inputs.rejects(self._log.spark, self._log.survey, bad, self._log.erased)
         return frame if self._aliases is None else frame.union(self._aliases.rejected())
+
+    def release(self) -> None:
+        """Give the disk back; nothing can be asked for any more without reading the log again."""
+        self._judged.unpersist()
+        if self._aliases is not None:
+            self._aliases.release()
 
 
 def ingest(spark: SparkSession, config: Config, run_date: dt.date, now: dt.datetime) -> Ingested:
@@ -74,12 +76,11 @@ def ingest(spark: SparkSession, config: Config, run_date: dt.date, now: dt.datet
     erased = tuple(read_ids(config.inputs.erased_users, "inputs.erased_users"))
     log = _Log(spark, config, run_date, now, _survey(spark, config, "interactions"), erased)
     table = _Aliases(spark, _survey(spark, config, "aliases")) if config.inputs.aliases is not None else None
-    observed = Observation()
-    rows = log.judged().observe(observed, *_counts())
-    used = rows.where("_status = 'used'")
+    rows = log.judged()
     if table is not None:
-        used = table.applied(used)
-    return Ingested(finished(added_up(used, "user_id", "track_id")), log, table, observed)
+        rows = table.applied(rows)
+    judged = added_up(rows, "_status", "user_id", "track_id", "_bad")
+    return Ingested(log, table, judged.persist(StorageLevel.DISK_ONLY))
 
 
 def added_up(rows: DataFrame, *keys: str) -> DataFrame:
@@ -98,16 +99,18 @@ def finished(sums: DataFrame) -> DataFrame:
     return sums.select("user_id", "track_id", plays, "events", "last_event_at")
 
 
-def _counts() -> list[Column]:
-    files = F.collect_set(F.expr("CASE WHEN _status = 'rejected' THEN _file END")).alias("files")
-    return [*(F.count_if(F.col("_status") == status).alias(status) for status in STATUSES), files]
-
-
 def _survey(spark: SparkSession, config: Config, name: str) -> Survey:
     described = source(config, name)
     if described is None:
         raise InputError(f"inputs.{name}: it has to be named")
     return inputs.surveyed(spark, described)
+
+
+# What is kept of a row, and of which.
+UNKNOWN = f"user_id IS NULL OR NOT {is_text('user_id')}"
+KEPT = {name: ("_status = 'used'", name) for name in ("user_id", "track_id", "_micro", "_at")} | {
+    "_bad": ("_status = 'rejected'", inputs.bad_row(UNKNOWN))
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,19 +124,16 @@ class _Log:
     survey: Survey
     erased: tuple[str, ...]
 
-    def judged(self, files: Collection[str] | None = None) -> DataFrame:
-        """Every row with its place, `_raw`, `_reason`, `_status`, user_id, track_id, `_micro` and `_at`."""
+    def judged(self) -> DataFrame:
+        """Every row with its `_status`; user_id, track_id, `_micro` and `_at` of the used ones, `_bad` of rejected."""
         frames = []
-        for rows in inputs.read(self.spark, self.survey, files):
+        for rows in inputs.read(self.spark, self.survey):
             frame = self._with_erased(rows.frame)
             for stage in rules.stages(rows.types, self.config.ingest, self.run_date, self.now):
                 frame = frame.withColumns({name: F.expr(expression) for name, expression in stage.items()})
-            kept = ("_raw", "_reason", "_status", "user_id", "track_id", "_micro", "_at")
-            frames.append(frame.select(*inputs.PLACE, *kept))
+            frames.append(frame.select("_status", *(F.expr(f"CASE WHEN {on} THEN {sql} END").alias(name)
+                                                    for name, (on, sql) in KEPT.items())))  # fmt: skip
         return functools.reduce(DataFrame.union, frames)
-
-    def counted(self) -> dict[str, Any]:
-        return self.judged().agg(*_counts()).collect()[0].asDict()
 
     def _with_erased(self, frame: DataFrame) -> DataFrame:
         if not self.erased:
@@ -149,6 +149,7 @@ class _Aliases:
     def __init__(self, spark: SparkSession, survey: Survey) -> None:
         self._spark = spark
         self._survey = survey
+        self._judged = self._first_of_each().persist(StorageLevel.DISK_ONLY)
         self._chained, self._dropped = self._chains()
 
     def applied(self, rows: DataFrame) -> DataFrame:
@@ -161,16 +162,18 @@ class _Aliases:
 
     def rejected(self) -> DataFrame:
         """Aliases that were not used, with the reason."""
-        rows = self._judged()
+        rows = self._judged
         if self._dropped:
             broken = F.col("bad_id").isin(sorted(self._dropped)) & F.col("_reason").isNull()
             circle = F.lit("the aliases go round in a circle; this one is left out")
             rows = rows.withColumn("_reason", F.when(broken, circle).otherwise(F.col("_reason")))
-        bad = rows.where("_reason IS NOT NULL").withColumn("_unknown", F.lit(False))
-        files = {entry.name for group in self._survey.groups for entry in group.entries}
-        return inputs.rejects(self._spark, self._survey, files, bad)
+        bad = rows.where("_reason IS NOT NULL").select(F.expr(inputs.bad_row()).alias("bad")).select("bad.*")
+        return inputs.rejects(self._spark, self._survey, bad)
 
-    def _judged(self) -> DataFrame:
+    def release(self) -> None:
+        self._judged.unpersist()
+
+    def _first_of_each(self) -> DataFrame:
         """Every alias once, the first of its bad id; `_reason` where it is not used."""
         reason = f"""CASE WHEN _reason IS NOT NULL THEN _reason
             WHEN bad_id IS NULL OR NOT {is_text("bad_id")} THEN 'no bad id'
@@ -184,7 +187,7 @@ class _Aliases:
         return good.union(rows.where("_reason IS NOT NULL"))
 
     def _used(self) -> DataFrame:
-        return self._judged().where("_reason IS NULL").select("bad_id", "good_id")
+        return self._judged.where("_reason IS NULL").select("bad_id", "good_id")
 
     def _chains(self) -> tuple[dict[str, str], set[str]]:
         """Aliases that lead to other aliases, few if any, are followed by the driver."""

@@ -29,6 +29,7 @@ def ingested(spark, settings, tmp_path: pathlib.Path):
         rows = found.tracks.collect()
         counts = found.counts(len(rows))
         rejected = found.rejected().collect()
+        found.release()
         assert counts["read"] == counts["used"] + counts["rejected"]
         assert counts["used"] == len(rows)
         assert len(rejected) == counts["rejected"] + counts["rejected_files"]

@@ -19,14 +19,16 @@ class Airflow:
     def __init__(self, home: pathlib.Path) -> None:
         self.home = home
 
-    def __call__(self, *command: str, timeout_s: float = 300, **environment: str) -> str:
-        """What the command prints; a failure shows all of it."""
+    def __call__(self, *command: str, timeout_s: float = 900, status: int = 0, **environment: str) -> str:
+        """What the command prints; another exit status than the expected one shows all of it."""
         done = subprocess.run(
             ["sh", "-c", 'set -a; . conf/airflow.env; exec "$@"', "sh", *command], cwd=ROOT, timeout=timeout_s,
             env={**os.environ, "AIRFLOW_HOME": str(self.home), **environment}, check=False,
             capture_output=True, text=True,
         )  # fmt: skip
-        assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+        assert done.returncode == status, (
+            f"{command}: exit {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+        )
         return done.stdout
 
     def python(self, script: str, *arguments: str) -> str:

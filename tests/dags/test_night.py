@@ -1,10 +1,9 @@
-"""The day a DAG run covers and the name of its MusAI run, on cases worked by hand."""
+"""The day that a DAG run covers, on cases worked by hand."""
 
 from __future__ import annotations
 
 import datetime as dt
 import pathlib
-import re
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +11,6 @@ import yaml
 
 from dags import night
 from musai import config as configuration
-from musai import provenance
 
 UTC, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
 AUCKLAND, LOS_ANGELES = ZoneInfo("Pacific/Auckland"), ZoneInfo("America/Los_Angeles")
@@ -81,40 +79,14 @@ def test_without_any_configuration_the_zone_is_that_of_base_yaml() -> None:
     assert night.time_zone([]).key == base["ingest"]["time_zone"]
 
 
-def test_a_config_that_is_not_there_or_no_mapping_is_left_to_musai(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "list.yaml").write_text("- 1")
-    assert night.time_zone([str(tmp_path / "none.yaml"), str(tmp_path / "list.yaml")]).key == "UTC"
+@pytest.mark.parametrize("content", [None, "- 1", "a: [", "ingest: 3", "ingest: {time_zone: null}", "caf\xe9: 1"])
+def test_whatever_else_is_wrong_with_a_config_is_left_to_musai(tmp_path: pathlib.Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "some.yaml").write_bytes(content.encode("latin-1"))
+    assert night.time_zone([str(tmp_path / "some.yaml")]).key == "UTC"
 
 
-DAY, START = dt.date(2026, 11, 22), utc("2026-11-23T03:00:01.5")
-SCHEDULED = "scheduled__2026-11-23T03:00:00+00:00"
-
-
-def test_a_run_id_is_readable_and_holds_none_of_airflows_characters() -> None:
-    name = night.run_id(DAY, "musai_nightly", SCHEDULED, 0, START)
-    assert re.fullmatch(r"2026-11-22-scheduled__2026-11-23T03\.00\.00\.00\.00-0-[0-9a-f]{10}", name)
-    assert provenance.check_run_id(name) == name
-
-
-def test_every_task_of_a_dag_run_gets_the_same_name() -> None:
-    berlin = START.astimezone(BERLIN)  # the same instant
-    assert night.run_id(DAY, "d", SCHEDULED, 0, START) == night.run_id(DAY, "d", SCHEDULED, 0, berlin)
-
-
-def test_names_differ_where_anything_differs() -> None:
-    names = [
-        night.run_id(DAY, "d", SCHEDULED, 0, START),
-        night.run_id(DAY, "d", SCHEDULED, 1, START),  # cleared
-        night.run_id(DAY, "d", SCHEDULED, 0, START + dt.timedelta(microseconds=1)),  # deleted and made again
-        night.run_id(DAY, "d", SCHEDULED, 0, None),
-        night.run_id(DAY, "e", SCHEDULED, 0, START),
-        night.run_id(DAY, "d", "scheduled__2026-11-23T03.00.00.00.00", 0, START),  # the same once it is cleaned
-        night.run_id(DAY, "d", SCHEDULED + "x" * 200, 0, START),
-        night.run_id(DAY, "d", SCHEDULED + "x" * 199, 0, START),  # the same once it is shortened
-    ]
-    assert len(set(names)) == len(names)
-
-
-@pytest.mark.parametrize("dag_run_id", ["", "..", "../../etc", "ночь 夜", "a\0b", "x" * 250, SCHEDULED])
-def test_whatever_airflow_calls_its_run_the_name_is_within_the_contract(dag_run_id: str) -> None:
-    assert re.fullmatch(r"[A-Za-z0-9._-]{1,80}", night.run_id(DAY, "d", dag_run_id, 999_999, START))
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "3", "[UTC]"])
+def test_a_zone_that_does_not_exist_is_said_so(zone: str) -> None:
+    with pytest.raises(ValueError, match=r"^ingest\.time_zone: there is no time zone"):
+        night.time_zone([], [f"ingest.time_zone={zone}"])

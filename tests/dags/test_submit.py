@@ -1,4 +1,4 @@
-"""The operator against real spark-submits of a tiny application: what is retried, what is said, what is shared."""
+"""The operator against real spark-submits of a tiny application: what is retried and what is said."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, migrated: pathlib.Path) -> A
     (home / "airflow.db").write_bytes((migrated / "airflow.db").read_bytes())
     airflow = Airflow(home)
     airflow(
-        "airflow", "dags", "test", "exits", "2026-11-22", AIRFLOW__CORE__DAGS_FOLDER=str(EXITS),
+        "airflow", "dags", "test", "exits", "2026-11-22", status=1, AIRFLOW__CORE__DAGS_FOLDER=str(EXITS),
         LAUNCHES=str(home / "launches"), ALERTS=str(home / "alerts"), MUSAI_ALERT="tests.dags.exits.collect:write",
     )  # fmt: skip
     return airflow
@@ -64,19 +64,3 @@ def test_the_asset_is_made_by_success_alone_and_names_the_run(ended: Airflow) ->
     [(task, extra)] = ended.rows("select source_task_id, extra from asset_event")
     assert task == "exit_0"
     assert json.loads(extra) == {"run_id": launches(ended)[0][4], "run_date": "2026-11-21"}
-
-
-def test_which_run_a_task_joins(airflow: Airflow) -> None:
-    """Of two first tasks and one after them; what the others have used is given as task -> (state, run id)."""
-    cases: list[tuple[str, dict[str, tuple[str, str | None]], str | None]] = [
-        ("first", {}, None),  # the DAG run begins, or was cleared as a whole: a new name
-        ("first", {"second": ("running", "old")}, None),  # what an attempt that is not over says does not count
-        ("first", {"second": ("failed", "old")}, None),
-        ("first", {"second": ("success", "kept")}, "kept"),  # only this one was cleared: it goes on with that run
-        ("after", {"first": ("success", "kept"), "second": ("success", "kept")}, "kept"),
-        ("after", {"first": ("success", None), "second": ("success", "kept")}, "kept"),  # marked as success by hand
-        ("after", {"first": ("success", None), "second": ("success", None)}, None),
-        ("after", {"first": ("success", "new"), "second": ("success", "old")}, "AirflowFailException"),
-    ]
-    asked = json.dumps([[task, others] for task, others, _ in cases])
-    assert json.loads(airflow.python("joined.py", asked)) == [joined for _, _, joined in cases]

@@ -41,10 +41,12 @@ def read(spark, source: Source) -> dict[str, tuple]:
     survey = inputs.surveyed(spark, source)
     frame = inputs.united(inputs.read(spark, survey), ("user_id", "track_id"))
     said = F.to_json(F.struct(F.coalesce("_kind", "_reason").alias("said"), "user_id", "track_id"))
-    bad = frame.withColumn("_reason", said).withColumn("_unknown", F.lit(False))
-    files = {entry.name for group in survey.groups for entry in group.entries}
-    rows = inputs.rejects(spark, survey, files, bad).collect()
+    rows = inputs.rejects(spark, survey, bad(frame.withColumn("_reason", said))).collect()
     return {row["place"]: row["reason"] for row in rows}
+
+
+def bad(rows: DataFrame) -> DataFrame:
+    return rows.select(F.expr(inputs.bad_row()).alias("bad")).select("bad.*")
 
 
 def row(user: str | None = None, track: str | None = None, said: str | None = None) -> str:
@@ -59,8 +61,8 @@ def test_line_numbers_over_many_splits_line_ends_and_files(spark, source) -> Non
     """A file of each line end, cut into pieces of a few hundred bytes that end in the middle of lines."""
     expected, files = {}, {}
     for name, end in (("a.csv", "\n"), ("b.csv", "\r\n"), ("c.csv", "\r")):
-        lines = ["user_id,track_id", *(f"u{number},t{number}" + "x" * (number % 37) for number in range(2, 400))]
-        lines[50] = lines[51] = ""
+        lines = ["user_id,track_id", *(f"u{number},t{number}" + "x" * (number % 37) for number in range(2, 150))]
+        lines[50] = lines[51] = ""  # blank
         files[name] = end.join(lines).encode()
         for number, line in enumerate(lines, start=1):
             user, _, track = line.partition(",")
@@ -252,8 +254,7 @@ def test_text_of_parquet_that_is_no_text_is_a_reject_with_its_row(spark, source)
     ids = pa.array([b"ok", b"\xff\xfe", None])
     described = source({"a.parquet": _parquet(user_id=ids, track_id=pa.array([1, 2, 3]))})
     survey = inputs.surveyed(spark, described)
-    bad = _frame(spark, described).where("_reason IS NOT NULL").withColumn("_unknown", F.lit(False))
-    (found,) = inputs.rejects(spark, survey, {"a.parquet"}, bad).collect()
+    (found,) = inputs.rejects(spark, survey, bad(_frame(spark, described).where("_reason IS NOT NULL"))).collect()
     assert tuple(found) == ("interactions", "a.parquet:row 2", "not valid utf-8", "user_id=\\xff\\xfe, track_id=2")
 
 
@@ -289,6 +290,5 @@ def micros(moment: dt.datetime) -> int:
 def test_raw_text_is_cut_and_shows_bad_bytes(spark, source) -> None:
     described = source({"a.csv": b"user_id,track_id\nu\xff," + b"x" * 100_000 + b"\n"})
     survey = inputs.surveyed(spark, described)
-    bad = _frame(spark, described).where("_reason IS NOT NULL").withColumn("_unknown", F.lit(False))
-    (found,) = inputs.rejects(spark, survey, {"a.csv"}, bad).collect()
+    (found,) = inputs.rejects(spark, survey, bad(_frame(spark, described).where("_reason IS NOT NULL"))).collect()
     assert found["raw"] == "u\\xff," + "x" * (places.RAW_CHARACTERS - 6)

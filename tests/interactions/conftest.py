@@ -41,6 +41,7 @@ def ingested(spark, settings, tmp_path: pathlib.Path):
         rows = found.interactions.collect()
         counts = found.counts(sum(row["events"] for row in rows))
         rejected = sorted(tuple(row) for row in found.rejected().collect())
+        found.release()
         of_the_log = [row for row in rejected if row[0] == "interactions"]
         assert counts["read"] == sum(counts[name] for name in ("used", "rejected", "outside", "erased"))
         assert counts["used"] == sum(row["events"] for row in rows)

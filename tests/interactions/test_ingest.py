@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from musai.errors import InputError
+from musai.errors import InputError, MusaiError
 from musai.interactions.spark import ingest
 
 NOW, RUN_DATE = dt.datetime(2022, 1, 1, 12, tzinfo=dt.UTC), dt.date(2021, 12, 31)
@@ -351,14 +351,18 @@ def test_a_log_without_a_usable_row_is_counted_all_the_same(ingested, body: str)
     assert (found.counts["header"], found.counts["rejected"]) == (1, int(bool(body)))
 
 
-def test_counts_are_taken_anew_where_the_table_says_otherwise(spark, settings, tmp_path: pathlib.Path) -> None:
+def test_what_is_asked_for_first_does_not_matter_and_the_table_is_held_to_the_counts(
+    spark, settings, tmp_path: pathlib.Path
+) -> None:
     (tmp_path / "log.csv").write_text("user_id,track_id\na,b\nc\n\n")
     found = ingest(spark, settings(f"inputs.interactions={tmp_path}/log.csv"), RUN_DATE, NOW)
-    assert found.interactions.count() == 1
-    found._seen = {**found._seen, "used": 2, "rejected": 2, "blank": 2}
-    assert found.counts()["used"] == 2
+    assert [row["place"] for row in found.rejected().collect()] == ["log.csv:3"]
     counts = found.counts(1)
     assert (counts["read"], counts["used"], counts["rejected"], counts["blank"]) == (2, 1, 1, 1)
+    assert found.interactions.count() == 1
+    with pytest.raises(MusaiError, match=r"inputs\.interactions: 1 rows were used, 2 are in the table"):
+        found.counts(2)
+    found.release()
 
 
 def test_faults_of_every_input_stop_the_run(spark, settings, tmp_path: pathlib.Path) -> None:

@@ -111,16 +111,21 @@ def test_equal_scores_stand_in_the_order_of_popularity(world):
 
 
 @pytest.mark.parametrize(
-    ("cap", "due"), [(1, [0, 100, 101, 102, 103, 104, 105, 106]), (3, [0, 1, 2, 100, 101, 102, 103, 104])]
+    ("cap", "due"), [(1, [0, 5, 100, 101, 102, 103, 104, 105]), (3, [0, 1, 2, 5, 100, 101, 102, 103])]
 )
 def test_one_artist_holds_the_best_hundred(world, cap, due):
-    """So that many more tracks are looked at than are listed. Nobody has heard anything: the order is the index."""
+    """All but track 5, whose artist nobody knows. So many more tracks are looked at, in several rounds, than listed.
+
+    Nobody has heard anything: the order is the index.
+    """
     made = world(0, users=4, known=150, fresh=3)
+    artist = np.array([0] * 100 + list(range(1, 54)))
+    artist[5] = -1
     made = dataclasses.replace(
         made,
         heard=np.zeros((4, 150), bool),
         values=np.zeros((4, 150)),
-        artist=np.array([0] * 100 + list(range(1, 54))),
+        artist=artist,
         blocked=np.zeros(153, bool),
     )
     ranked = blocks.recommend(made.block(), made.models(), Lists(8, ("for_you",), {}, cap))

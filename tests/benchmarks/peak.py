@@ -1,0 +1,52 @@
+"""Wall time and peak memory of a command with all its children: python tests/benchmarks/peak.py COMMAND [ARG ...]
+
+Memory is the sum of the proportional set sizes (Linux) of the whole process tree, looked at five times a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+import time
+
+
+def tree(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, waiting = [], [root]
+    while waiting:
+        process = waiting.pop()
+        found.append(process)
+        waiting += children.get(process, [])
+    return found
+
+
+def memory_kib(process: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
+
+
+def main() -> None:
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    started, peak = time.monotonic(), 0
+    with subprocess.Popen(sys.argv[1:]) as process:
+        while process.poll() is None:
+            peak = max(peak, sum(memory_kib(one) for one in tree(process.pid)))
+            time.sleep(0.2)
+    print(
+        f"{time.monotonic() - started:.1f} s, peak {peak / 2**20:.2f} GiB, exit {process.returncode}", file=sys.stderr
+    )
+    sys.exit(process.returncode)
+
+
+if __name__ == "__main__":
+    main()
