@@ -30,6 +30,7 @@ def test_an_entry_is_a_few_lines_and_calls_its_own_job():
 
 def test_steps_stay_short():
     lengths = {
-        path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "musai/steps").glob("[a-z]*.py")
+        path.name: len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "musai/steps").glob("[a-z]*.py")
     }
     assert {name: length for name, length in lengths.items() if length > 100} == {}
