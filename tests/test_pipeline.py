@@ -33,8 +33,8 @@ def test_from_keeps_what_verifies_and_does_the_rest_again(spark, second, night_f
         pointer.unlink()
     (warehouse / "_nights" / second.outcome.run.run_id / "state.json").unlink(missing_ok=True)
     before = second.outcome.digests()
-    damaged = next((warehouse / f"similar_users/run_id={second.outcome.run.run_id}").glob("part-*.parquet"))
-    damaged.unlink()
+    parts = (warehouse / f"similar_users/run_id={second.outcome.run.run_id}").glob("part-*.parquet")
+    max(parts, key=lambda part: part.stat().st_size).unlink()
     made = run(second.config, from_job="recommend_tracks")
     assert made.outcome.run.run_id == second.outcome.run.run_id
     assert made.outcome.kept == ["ingest_interactions", "build_user_item", "ingest_tracks", "train_als"]
