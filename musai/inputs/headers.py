@@ -9,11 +9,12 @@ import collections
 import concurrent.futures
 import dataclasses
 import io
+import itertools
 import json
 import pathlib
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from musai.inputs import listing, parquet_types, records
 from musai.inputs.listing import Entry, Form
 from musai.inputs.sources import Source
 
-HEAD_BYTES = 2**20  # of a text file that are looked at for its header
+HEAD_BYTES = (2**16, 2**24)  # of a text file that are looked at for its header: so many, or where no line ends, more
 SAMPLE_LINES = 1000  # of a file without header: the most frequent number of columns among them is due in all
 
 Reject = tuple[str, str]  # name of a file, reason
@@ -145,35 +146,46 @@ def _look(source: Source, entry: Entry) -> _Look | None:
         raise _NoUseError(str(error)) from error
     if form.kind == "parquet":
         return _look_at_parquet(entry, form)
+    for limit in HEAD_BYTES:
+        head = _head(entry, form, limit)
+        if not head:
+            return None
+        whole = len(head) < limit
+        found = records.records(
+            io.BytesIO(head), source.encoding, form.separator or "", source.format.quote, _spans(source, form)
+        )
+        lines = list(itertools.islice(found, SAMPLE_LINES))
+        if not whole and len(lines) < SAMPLE_LINES:
+            lines.pop()  # which may be cut off
+        lines = [line for line in lines if not records.blank(line.text, form.separator or "")]
+        if lines or whole:
+            break
+    else:
+        raise _NoUseError(f"its first {limit >> 20} MiB hold no whole line")
+    if form.kind == "json":
+        return _Look(entry, form, keys=_keys(lines))
+    return _look_at_lines(source, entry, form, lines) if lines else None
+
+
+def _spans(source: Source, form: Form) -> bool:
+    return source.multiline and form.kind == "csv"
+
+
+def _head(entry: Entry, form: Form, limit: int) -> bytes:
+    head = b""
     with listing.opened(entry.path) as stream:
         try:
-            head = _head(listing.unpacked(stream) if form.packed else stream)
+            text = listing.unpacked(stream) if form.packed else stream
+            while len(head) < limit and (block := text.read(limit - len(head))):
+                head += block
         except (OSError, EOFError, zlib.error) as error:
             raise _NoUseError(f"unreadable gzip: {reason_of(error)}" if form.packed else reason_of(error)) from error
-    if not head:
-        return None
-    whole = len(head) < HEAD_BYTES
-    if form.kind == "json":
-        return _Look(entry, form, keys=_keys(source, head, whole))
-    return _look_at_lines(source, entry, form, head, whole)
-
-
-def _head(stream: IO[bytes]) -> bytes:
-    head = b""
-    while len(head) < HEAD_BYTES and (block := stream.read(HEAD_BYTES - len(head))):
-        head += block
     return head
 
 
-def _look_at_lines(source: Source, entry: Entry, form: Form, head: bytes, whole: bool) -> _Look | None:
+def _look_at_lines(source: Source, entry: Entry, form: Form, lines: Sequence[records.Record]) -> _Look:
     """The header, or where there is none the number of columns that most lines have."""
     separator, quote = form.separator or "", source.format.quote
-    found = records.records(io.BytesIO(head), source.encoding, separator, quote, source.multiline)
-    lines = [record for record in _first(found, SAMPLE_LINES, whole) if not records.blank(record.text, separator)]
-    if not lines:
-        if not whole:
-            raise _NoUseError(f"its first {HEAD_BYTES >> 20} MiB hold no whole line")
-        return None
     if not source.format.header:
         counts = collections.Counter(
             len(tokens) for line in lines if line.valid and (tokens := records.tokens(line.text, separator, quote))
@@ -182,28 +194,17 @@ def _look_at_lines(source: Source, entry: Entry, form: Form, head: bytes, whole:
         return _Look(entry, form, width=width)
     if not lines[0].valid:
         raise _NoUseError(f"its header is not valid {source.encoding}")
-    tokens = records.tokens(lines[0].text, separator, quote)
-    if tokens is None:
+    names = records.tokens(lines[0].text, separator, quote)
+    if names is None:
         raise _NoUseError("its header has broken quoting")
-    return _Look(entry, form, tuple(token.strip() for token in tokens), lines[0].text, len(tokens))
+    return _Look(entry, form, tuple(name.strip() for name in names), lines[0].text, len(names))
 
 
-def _first(found: Any, count: int, whole: bool) -> Sequence[records.Record]:
-    """The first records; of a file that was read in part, not the last one, which may be cut off."""
-    taken = []
-    for record in found:
-        taken.append(record)
-        if len(taken) > count:
-            break
-    return taken if whole else taken[:-1]
-
-
-def _keys(source: Source, head: bytes, whole: bool) -> frozenset[str]:
-    found = records.records(io.BytesIO(head), source.encoding, "", "", multiline=False)
+def _keys(lines: Sequence[records.Record]) -> frozenset[str]:
     keys: set[str] = set()
-    for record in _first(found, SAMPLE_LINES, whole):
+    for line in lines:
         try:
-            value = json.loads(record.text) if record.valid else None
+            value = json.loads(line.text) if line.valid else None
         except (ValueError, RecursionError):
             continue
         keys |= set(value) if isinstance(value, dict) else set()

@@ -66,8 +66,10 @@ def entries(path: str) -> list[Entry]:
         found = _remote_entries(path.rstrip("/"))
     else:
         root = pathlib.Path(path).expanduser()
-        root = root.parent.resolve() / root.name  # a link keeps its own name, and so its suffix
-        found = [*_below(root, "", {root.resolve()})] if root.is_dir() else [_entry(root, root.name)]
+        if root.is_dir():
+            found = [*_below(root.resolve(), "", {root.resolve()})]
+        else:  # a link keeps its own name, and so its suffix
+            found = [_entry(root.parent.resolve() / root.name, root.name)]
     return sorted(found, key=lambda entry: entry.name.encode("utf-8", "surrogateescape"))
 
 

@@ -13,6 +13,8 @@ import pytest
 from musai import tables
 from tests.dags.conftest import Airflow
 
+pytestmark = pytest.mark.system  # minutes of spark-submits; to join `make test` once it is measured on a quiet machine
+
 USERS, TRACKS, HEARD = 60, 40, 12
 
 

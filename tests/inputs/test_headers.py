@@ -117,6 +117,13 @@ def test_files_that_cannot_be_used_are_rejects_and_empty_ones_count_as_nothing(s
     assert reasons["k.txt"] == ".txt says no separator; name it in the configuration"
 
 
+def test_a_first_line_of_any_length_is_read(surveyed) -> None:
+    long = "x" * 100_000
+    found = surveyed({"a.csv": f"user_id,track_id,{long}\nu,t,\n", "b.jsonl": f'{{"uid": 1, "l": "{long}"}}\n' * 2})
+    assert [(group.width, len(group.header or "")) for group in found.groups] == [(3, 100_017), (0, 0)]
+    assert not found.faults
+
+
 def test_columns_by_position(surveyed) -> None:
     columns = {"user_id": 3, "track_id": 1}
     found = surveyed({"a.csv": "x,y,z\n", "b.csv": "x,y\n"}, columns)
