@@ -75,7 +75,7 @@ def test_line_numbers_over_many_splits_line_ends_and_files(spark, source) -> Non
         spark.conf.set(keys[1], "0")
         described = source(files)
         survey = inputs.surveyed(spark, described)
-        assert inputs.read(spark, survey)[0].frame.rdd.getNumPartitions() > 20
+        assert inputs.read(spark, survey)[0].frame.rdd.getNumPartitions() > 12
         assert read(spark, described) == expected
     finally:
         for key, value in zip(keys, before, strict=True):
