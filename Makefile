@@ -75,14 +75,23 @@ UV ?= $(BIN)/uv
 UV_LOCK = $(UV) pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 AIRFLOW_AS_OF := 2026-09-17
+# The lock takes torch's CPU builds alone: its own 2.13.0+cpu for Python 3.11 on x86-64 Linux (pip has to be told of an
+# index or folder that holds it; what the package index has for Linux needs several GB of CUDA) and macOS' of 3.11 to 3.13.
+TORCH_CPU := 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b \
+  e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8 \
+  2fe228aba290d14b9f31b049be550dbd469c3fd3013d7a19705b30454da97027 \
+  33449899ce5496c1b84b4853179d94fd102028ae1407314d9fb956bb79e70d09
 
 lock: .venv  ## write conf/requirements/*.txt anew from pyproject.toml
 	@$(UV_LOCK) --group build --output-file $(LOCKS)/build.txt
 	@$(UV_LOCK) --extra dev pyproject.toml --output-file $(LOCKS)/jobs.txt
+	@awk -v builds="$(TORCH_CPU)" '/^[^ ]/ { torch = /^torch==/ } !torch || /^torch==/; \
+	  /^torch==/ { n = split(builds, sha); for (i = 1; i <= n; i++) print "    --hash=sha256:" sha[i] (i < n ? " \\" : "") }' \
+	  $(LOCKS)/jobs.txt >$(LOCKS)/jobs.part && mv $(LOCKS)/jobs.part $(LOCKS)/jobs.txt
 	@$(UV_LOCK) --group airflow --exclude-newer $(AIRFLOW_AS_OF) --output-file $(LOCKS)/airflow.txt
 
 .venv:
-	$(call environment,$@,$(LOCKS)/jobs.txt,2 2.2)
+	$(call environment,$@,$(LOCKS)/jobs.txt,3 3)
 
 .venv-airflow:
 	$(call environment,$@,$(LOCKS)/airflow.txt,1 .3)
