@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from musai import provenance, session, storage, tables
 from musai.config import Config
@@ -16,7 +16,7 @@ from musai.errors import AuditRefused, InputError, MusaiError
 from musai.inputs import files
 from musai.progress import Progress
 from musai.steps import Night, step
-from musai.warehouse import Run, Warehouse, begin_record, small_file
+from musai.warehouse import Run, Warehouse, begin_record, listed, small_file
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -72,13 +72,11 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     spark = session.build(config)
     warehouse = Warehouse(storage.at(config.warehouse.path, spark), config)
     warehouse.mend()
-    snapshot = files.snapshot(config)
     published = warehouse.run(request.run_id) if request.run_id and _only_publish(request) else None
     if published and (warehouse.pointer(published.record.date) or {}).get("run_id") == published.run_id:
         progress.say(f"run {published.run_id} is published already")  # a retry of a task that died after its work
         return Outcome(published, {}, {}, [], published=True)
-    run = _run(config, warehouse, request, now, snapshot)
-    jobs, kept = _jobs(spark, run, request)
+    run, jobs, kept = _run(spark, config, warehouse, request, now)
     outcome = Outcome(run, {}, {}, kept)
     progress.begin(run.run_id, jobs, kept)
     for job in jobs:
@@ -87,9 +85,9 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
         outcome.seconds[job] = _done(night, job, outcome)
         progress.job_done(job, outcome.seconds[job], night)
         if job.startswith("ingest_"):
-            changed = files.changed(snapshot, files.snapshot(config))
+            changed = provenance.changed_inputs(run.record.inputs, files.snapshot(config, run.record.inputs))
             if changed:
-                raise MusaiError(f"an input changed while it was read: {', '.join(changed[:5])}; run the night again")
+                raise MusaiError(f"an input changed while it was read: {listed(changed)}; run the night again")
     outcome.published = (warehouse.pointer(run.record.date) or {}).get("run_id") == run.run_id
     return outcome
 
@@ -99,9 +97,9 @@ def _only_publish(request: Request) -> bool:
 
 
 def _run(
-    config: Config, warehouse: Warehouse, request: Request, now: dt.datetime, snapshot: list[dict[str, Any]]
-) -> Run:
-    """The run that the request names: a new one, or the newest unpublished one of the date."""
+    spark: SparkSession, config: Config, warehouse: Warehouse, request: Request, now: dt.datetime
+) -> tuple[Run, list[str], list[str]]:
+    """The run that the request names, a new one or the newest unpublished one of the date; its jobs and kept ones."""
     run_date = request.run_date
     existing = warehouse.run(request.run_id) if request.run_id else None
     if existing and run_date is None:
@@ -115,22 +113,20 @@ def _run(
     replaces = (warehouse.pointer(run_date) or {}).get("run_id")
     if existing and replaces == existing.run_id:
         raise InputError(f"run {existing.run_id} is published, and what is published never changes; start a new run")
+    snapshot = files.snapshot(config, existing.record.inputs if existing else ())
     record = begin_record(config, run_id, run_date, snapshot, replaces)
     if existing and request.from_job:
-        return warehouse.resume(existing, record)
-    return warehouse.begin(record)
+        run = warehouse.resume(existing, record)
+        return run, *_resumed(spark, run, request.from_job)
+    wanted = tables.order(request.only or None)
+    _needs_met(Run(warehouse.storage, record), wanted)  # before the run begins: a run of nothing would stay behind
+    return warehouse.begin(record), wanted, []
 
 
-def _jobs(spark: SparkSession, run: Run, request: Request) -> tuple[list[str], list[str]]:
-    """(jobs to do, jobs that are kept): see `--from` and `--only` in contract.md."""
+def _resumed(spark: SparkSession, run: Run, from_job: str) -> tuple[list[str], list[str]]:
+    """(jobs to do, jobs that are kept): see `--from` in contract.md."""
     every = tables.order()
-    if request.only:
-        wanted = tables.order(request.only)
-        _needs_met(run, wanted)
-        return wanted, []
-    if not request.from_job:
-        return every, []
-    again = tables.downstream(request.from_job) | {"publish"}
+    again = tables.downstream(from_job) | {"publish"}
     for job in every:
         if job not in again and (fault := verify(spark, run, job)):
             log.info("%s is done again: %s", job, fault)

@@ -10,6 +10,7 @@ import importlib.resources
 import json
 import pathlib
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import musai
@@ -45,7 +46,21 @@ class RunRecord:
 
     @property
     def inputs_digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.inputs, sort_keys=True).encode()).hexdigest()
+        contents = [_content(entry) for entry in self.inputs]
+        return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def changed_inputs(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each file of a snapshot that went or changed since. One that came later is no file of that run."""
+    now = {entry["file"]: _content(entry) for entry in after}
+    gone = [f"{entry['file']} is gone" for entry in before if entry["file"] not in now]
+    there = [entry for entry in before if entry["file"] in now]
+    return sorted(gone + [f"{entry['file']} has changed" for entry in there if now[entry["file"]] != _content(entry)])
+
+
+def _content(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A file of a snapshot without the time of its last change, which a copy or a new owner alters."""
+    return {key: value for key, value in entry.items() if key != "changed_ns"}
 
 
 def check_run_id(run_id: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -58,9 +60,12 @@ class Ingested:
         self._judged.unpersist()
 
 
-def ingest(spark: SparkSession, config: Config) -> Ingested | None:
-    """None where there is no catalogue. Raises InputError where it cannot be used at all."""
-    described = source(config, "tracks")
+def ingest(spark: SparkSession, config: Config, snapshot: Sequence[Mapping[str, Any]] | None = None) -> Ingested | None:
+    """None where there is no catalogue. Raises InputError where it cannot be used at all.
+
+    With a `snapshot` (`musai.inputs.files`) only files that it names are read.
+    """
+    described = source(config, "tracks", snapshot)
     if described is None:
         return None
     spark.conf.set("spark.sql.session.timeZone", config.ingest.time_zone)

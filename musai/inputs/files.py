@@ -33,18 +33,20 @@ def check(config: Config) -> list[str]:
     return faults
 
 
-def snapshot(config: Config) -> list[dict[str, Any]]:
+def snapshot(config: Config, known: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """What identifies the inputs' content: input/name, size, time of change and sha256 of each file.
 
-    The sha256 covers the whole of a file up to 64 MB, and the first and last MB of a larger one.
+    The sha256 covers the whole of a file up to 64 MB; of a larger one the first and last MB and the time of change.
+    A file that has the same size and time in `known`, an earlier snapshot, is not read again.
     Raises InputError where an input cannot be listed or a file cannot be read.
     """
+    unchanged = {(entry["file"], entry["size"], entry["changed_ns"]): entry["sha256"] for entry in known}
     paths = {source.name: source.path for source in sources(config)}
     paths |= {name: path for name in ID_FILES if (path := getattr(config.inputs, name)) is not None}
     found, faults = [], []
     for name, path in paths.items():
         try:
-            found += [_identity(name, entry) for entry in listing.entries(path)]
+            found += [_identity(name, entry, unchanged) for entry in listing.entries(path)]
         except (OSError, pa.ArrowException) as error:
             faults.append(f"inputs.{name}: {path}: {headers.reason_of(error)}")
     if faults:
@@ -52,31 +54,23 @@ def snapshot(config: Config) -> list[dict[str, Any]]:
     return found
 
 
-def _identity(name: str, entry: Entry) -> dict[str, Any]:
-    file = entry.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    digest = _digest(entry) if entry.size >= 0 else None
-    return {"file": f"{name}/{file}", "size": entry.size, "mtime_ns": entry.mtime_ns, "sha256": digest}
+def _identity(name: str, entry: Entry, unchanged: Mapping[tuple[str, int, int], str | None]) -> dict[str, Any]:
+    seen = (f"{name}/{entry.shown}", entry.size, entry.changed_ns)
+    digest = unchanged[seen] if seen in unchanged else _digest(entry)
+    return {"file": seen[0], "size": entry.size, "changed_ns": entry.changed_ns, "sha256": digest}
 
 
-def _digest(entry: Entry) -> str:
+def _digest(entry: Entry) -> str | None:
+    if entry.size < 0:
+        return None
     digest = hashlib.sha256()
     with listing.opened(entry.path) as stream:
         if entry.size > WHOLE_DIGEST:
-            digest.update(stream.read(EDGE_DIGEST))
+            digest.update(b"%d " % entry.changed_ns + stream.read(EDGE_DIGEST))
             stream.seek(-EDGE_DIGEST, os.SEEK_END)
         while block := stream.read(EDGE_DIGEST):
             digest.update(block)
     return digest.hexdigest()
-
-
-def changed(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line for each file that came, went or changed between two snapshots."""
-    old = {entry["file"]: entry for entry in before}
-    new = {entry["file"]: entry for entry in after}
-    lines = [f"{name} is gone" for name in old if name not in new]
-    lines += [f"{name} is new" for name in new if name not in old]
-    lines += [f"{name} has changed" for name in old if name in new and old[name] != new[name]]
-    return sorted(lines)
 
 
 def read_ids(path: str | None, key: str = "inputs") -> list[str]:

@@ -83,6 +83,8 @@ def survey(source: Source) -> Survey:
     faults = source.faults()
     try:
         entries = listing.entries(source.path)
+        if source.files is not None:
+            entries = [entry for entry in entries if entry.shown in source.files]
     except (OSError, pa.ArrowException) as error:
         faults.append(f"{source.key}: {source.path}: {reason_of(error)}")
     if faults:

@@ -40,7 +40,12 @@ class Entry:
     path: str  # absolute, or a URI
     name: str  # relative to the input
     size: int  # -1: a dangling link or no regular file
-    mtime_ns: int
+    changed_ns: int  # of its content, its name or its rights, whichever came last
+
+    @property
+    def shown(self) -> str:
+        """The name as text that can be written: bytes of it that are no UTF-8 become \\xNN."""
+        return self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
     @property
     def spark_path(self) -> str:
@@ -92,7 +97,8 @@ def _entry(path: pathlib.Path, name: str) -> Entry:
         if not path.is_symlink():
             raise
         return Entry(str(path), name, -1, 0)
-    return Entry(str(path), name, status.st_size if stat.S_ISREG(status.st_mode) else -1, status.st_mtime_ns)
+    size = status.st_size if stat.S_ISREG(status.st_mode) else -1
+    return Entry(str(path), name, size, max(status.st_mtime_ns, status.st_ctime_ns))
 
 
 def _remote_entries(uri: str) -> list[Entry]:

@@ -33,6 +33,7 @@ class Source:
     columns: Mapping[str, str | int]
     format: FileFormat
     multiline: bool
+    files: frozenset[str] | None = None  # names, as shown, of those to read; None: all that are there
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -78,13 +79,21 @@ class Source:
         return "a\r\n".encode(self.encoding)[1:] != b"\r\n"
 
 
-def source(config: Config, name: str) -> Source | None:
-    """The input `interactions`, `tracks` or `aliases`; None where the configuration has none."""
+def source(config: Config, name: str, snapshot: Sequence[Mapping[str, Any]] | None = None) -> Source | None:
+    """The input `interactions`, `tracks` or `aliases`; None where the configuration has none.
+
+    With a run's `snapshot` it holds that run's files alone, whatever came since.
+    """
     inputs: Any = config.inputs
     path: str | None = getattr(inputs, name)
     if path is None:
         return None
-    return Source(name, path, getattr(inputs, f"{name}_columns"), getattr(inputs, f"{name}_format"), inputs.multiline)
+    columns, form = getattr(inputs, f"{name}_columns"), getattr(inputs, f"{name}_format")
+    files = None
+    if snapshot is not None:
+        known = [entry["file"].partition("/") for entry in snapshot]
+        files = frozenset(file for owner, _, file in known if owner == name)
+    return Source(name, path, columns, form, inputs.multiline, files)
 
 
 def sources(config: Config) -> Sequence[Source]:

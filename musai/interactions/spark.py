@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 from pyspark import StorageLevel
@@ -70,12 +72,22 @@ class Ingested:
             self._aliases.release()
 
 
-def ingest(spark: SparkSession, config: Config, run_date: dt.date, now: dt.datetime) -> Ingested:
-    """Raises InputError where the log, the aliases or the list of erased users cannot be used at all."""
+def ingest(
+    spark: SparkSession,
+    config: Config,
+    run_date: dt.date,
+    now: dt.datetime,
+    snapshot: Sequence[Mapping[str, Any]] | None = None,
+) -> Ingested:
+    """Raises InputError where the log, the aliases or the list of erased users cannot be used at all.
+
+    With a `snapshot` (`musai.inputs.files`) only files that it names are read.
+    """
     spark.conf.set("spark.sql.session.timeZone", config.ingest.time_zone)
     erased = tuple(read_ids(config.inputs.erased_users, "inputs.erased_users"))
-    log = _Log(spark, config, run_date, now, _survey(spark, config, "interactions"), erased)
-    table = _Aliases(spark, _survey(spark, config, "aliases")) if config.inputs.aliases is not None else None
+    survey = functools.partial(_survey, spark, config, snapshot)
+    log = _Log(spark, config, run_date, now, survey("interactions"), erased)
+    table = _Aliases(spark, survey("aliases")) if config.inputs.aliases is not None else None
     rows = log.judged()
     if table is not None:
         rows = table.applied(rows)
@@ -99,8 +111,8 @@ def finished(sums: DataFrame) -> DataFrame:
     return sums.select("user_id", "track_id", plays, "events", "last_event_at")
 
 
-def _survey(spark: SparkSession, config: Config, name: str) -> Survey:
-    described = source(config, name)
+def _survey(spark: SparkSession, config: Config, snapshot: Sequence[Mapping[str, Any]] | None, name: str) -> Survey:
+    described = source(config, name, snapshot)
     if described is None:
         raise InputError(f"inputs.{name}: it has to be named")
     return inputs.surveyed(spark, described)

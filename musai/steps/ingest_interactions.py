@@ -8,7 +8,8 @@ JOB = "ingest_interactions"
 
 
 def run(night: Night) -> None:
-    found = interactions.ingest(night.session, night.config, night.run.record.date, night.now)
+    record = night.run.record
+    found = interactions.ingest(night.session, night.config, record.date, night.now, record.inputs)
     night.write(found.interactions, "interactions", JOB)
     used = night.run.read(night.session, "interactions").selectExpr("coalesce(sum(events), 0) as used").first()
     counts = found.counts(used["used"] if used else None)

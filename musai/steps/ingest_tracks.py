@@ -8,7 +8,7 @@ JOB = "ingest_tracks"
 
 
 def run(night: Night) -> None:
-    found = catalogue.ingest(night.session, night.config)
+    found = catalogue.ingest(night.session, night.config, night.run.record.inputs)
     if found is None:
         night.note("inputs.tracks names no catalogue: lists that need one are left out")
         return

@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from musai import provenance
@@ -45,8 +45,9 @@ class Warehouse:
         faults = _of_another_date(existing.record, record)
         if existing.record.config_digest != record.config_digest:
             faults.append(f"run {record.run_id}: the configuration changed since it began")
-        if existing.record.inputs_digest != record.inputs_digest:
-            faults.append(f"run {record.run_id}: an input changed since it began: {_changed(existing.record, record)}")
+        changed = provenance.changed_inputs(existing.record.inputs, record.inputs)
+        if changed:
+            faults.append(f"run {record.run_id}: an input changed since it began: {listed(changed)}")
         if faults:
             raise InputError(faults)
         return existing
@@ -250,11 +251,8 @@ def _of_another_date(before: RunRecord, after: RunRecord) -> list[str]:
     return [f"--run-id {before.run_id}: it is of {before.run_date}, not {after.run_date}"]
 
 
-def _changed(before: RunRecord, after: RunRecord) -> str:
-    old = {entry["file"]: entry for entry in before.inputs}
-    new = {entry["file"]: entry for entry in after.inputs}
-    names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def listed(lines: Sequence[str], most: int = 5) -> str:
+    return ", ".join(lines[:most]) + (f" and {len(lines) - most} more" if len(lines) > most else "")
 
 
 def begin_record(

@@ -1,12 +1,15 @@
 """The inputs from outside: faults, snapshot, lists of ids."""
 
 import hashlib
+import os
 import pathlib
 
 import pytest
 
 from musai.errors import InputError
 from musai.inputs import files
+from musai.inputs.listing import Entry
+from musai.provenance import changed_inputs
 
 
 @pytest.fixture
@@ -33,34 +36,47 @@ def test_a_snapshot_names_every_file_of_every_input(settings, tmp_path: pathlib.
     assert found[1]["size"] == 21
     assert found[1]["sha256"] == hashlib.sha256(b"user_id,track_id\nu,t\n").hexdigest()
     assert found[0]["sha256"] == found[2]["sha256"]
-    assert files.changed(found, files.snapshot(config)) == []
+    assert changed_inputs(found, files.snapshot(config)) == []
 
 
 def test_what_changed_between_two_snapshots(settings, log: pathlib.Path) -> None:
+    """A file that came later is no file of the run, and one that was only touched has not changed."""
     config = settings(f"inputs.interactions={log}")
+    (log / "touched.csv").write_text("user_id,track_id\n")
     before = files.snapshot(config)
     (log / "a.csv").unlink()
     (log / "b.csv").write_text("user_id,track_id\nu,T\n")
     (log / "c.csv").write_text("")
-    assert files.changed(before, files.snapshot(config)) == [
-        "interactions/a.csv is gone",
-        "interactions/b.csv has changed",
-        "interactions/c.csv is new",
+    os.utime(log / "touched.csv", (1, 1))
+    after = files.snapshot(config, before)
+    assert [entry["file"] for entry in after] == [f"interactions/{name}.csv" for name in ("b", "c", "touched")]
+    assert changed_inputs(before, after) == ["interactions/a.csv is gone", "interactions/b.csv has changed"]
+
+
+def test_a_file_that_is_known_is_not_read_again(settings, log: pathlib.Path) -> None:
+    config = settings(f"inputs.interactions={log}")
+    known = [entry | {"sha256": f"of {entry['file']}"} for entry in files.snapshot(config)]
+    (log / "b.csv").write_text("user_id,track_id\nu,T\n")  # as long as before
+    assert [entry["sha256"] for entry in files.snapshot(config, known)] == [
+        "of interactions/a.csv",
+        hashlib.sha256(b"user_id,track_id\nu,T\n").hexdigest(),
     ]
 
 
-def test_a_large_file_is_known_by_its_edges(settings, log: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_known_by_its_edges_and_its_time(log: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "WHOLE_DIGEST", 100)
     monkeypatch.setattr(files, "EDGE_DIGEST", 10)
 
-    def digest(content: bytes) -> str:
+    def digest(content: bytes, changed_ns: int = 7) -> str | None:
         (log / "a.csv").write_bytes(content)
-        return files.snapshot(settings(f"inputs.interactions={log}"))[0]["sha256"]
+        return files._digest(Entry(str(log / "a.csv"), "a.csv", len(content), changed_ns))
 
     plain = digest(b"-" * 200)
     assert digest(b"-" * 100 + b"x" + b"-" * 99) == plain
     assert digest(b"-" * 199 + b"x") != plain
     assert digest(b"x" + b"-" * 199) != plain
+    assert digest(b"-" * 200, 8) != plain
+    assert digest(b"-" * 100, 8) == digest(b"-" * 100)
 
 
 def test_a_snapshot_of_nothing_is_an_input_error(settings, tmp_path: pathlib.Path) -> None:

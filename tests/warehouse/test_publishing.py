@@ -45,7 +45,7 @@ def test_a_run_that_begins_again_under_other_terms_names_them_all(nights, settin
     assert caught.value.faults == [
         "--run-id a: it is of 2026-01-01, not 2026-01-02",
         "run a: the configuration changed since it began",
-        "run a: an input changed since it began: gone.csv, log.csv, new.csv",
+        "run a: an input changed since it began: gone.csv is gone, log.csv has changed",
     ]
 
 
