@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import pathlib
+import shutil
 
 import pytest
 
-from musai.errors import InputError
+from musai.errors import AuditRefused, InputError
 from tests.nights import run, settings_of
 
 NO_EVALUATION = "evaluation.min_tracks=1000"
@@ -43,10 +45,30 @@ def test_from_keeps_what_verifies_and_does_the_rest_again(spark, second, night_f
     assert made.outcome.published
 
 
+def test_what_the_audit_refuses_is_not_published_until_its_bounds_are_widened(spark, second, night_folder, tmp_path):
+    """On the next date a quarter of the listeners is left."""
+    warehouse = pathlib.Path(second.config.warehouse.path)
+    before = (warehouse / "_published.json").read_bytes()
+    log = (night_folder / "logs" / "log0.csv").read_text().splitlines()
+    (tmp_path / "log.csv").write_text("\n".join(line for line in log if line < "u10" or line.startswith("user_id")))
+    fewer = [f"warehouse={warehouse}", f"inputs.interactions={tmp_path}/log.csv", NO_EVALUATION]
+    next_date = second.outcome.run.record.date + dt.timedelta(days=1)
+    with pytest.raises(AuditRefused, match=r"users: against the parent run: 10, 40 before"):
+        run(settings_of(night_folder, *fewer), run_date=next_date)
+    assert (warehouse / "_published.json").read_bytes() == before
+    assert not (warehouse / "_runs" / f"{next_date}.json").exists()
+    wider = settings_of(night_folder, *fewer, "audit.max_users_drop=1", "audit.min_list_overlap=0")
+    made = run(wider, run_date=next_date, from_job="audit_run")
+    assert list(made.outcome.seconds) == ["audit_run", "publish"]
+    assert made.outcome.published
+    assert second.outcome.run.run_id.encode() not in (warehouse / "_published.json").read_bytes()
+
+
 def test_only_in_a_run_that_lacks_what_the_job_needs_is_unusable(spark, night_folder):
     config = settings_of(night_folder, f"warehouse={night_folder / 'only'}")
     with pytest.raises(InputError, match=r"train_als: run .* lacks user_item, which build_user_item writes"):
         run(config, only=("train_als",), run_id="r1")
+    assert not (night_folder / "only" / "_nights" / "r1").exists()
     with pytest.raises(InputError, match="no job nonsense"):
         run(config, only=("nonsense",))
     with pytest.raises(InputError, match="there is no unpublished run"):
@@ -61,6 +83,21 @@ def test_only_runs_its_jobs_and_a_changed_configuration_is_unusable(spark, night
     other = settings_of(night_folder, f"warehouse={night_folder / 'only'}", NO_EVALUATION, "seed=7")
     with pytest.raises(InputError, match="configuration changed"):
         run(other, only=("ingest_tracks",), run_id="r2")
+
+
+def test_a_run_keeps_to_the_files_it_began_with(spark, night_folder, tmp_path):
+    """A file that is delivered later is the next run's; one that changes under the run makes it unusable."""
+    log = tmp_path / "log"
+    shutil.copytree(night_folder / "logs", log)
+    config = settings_of(night_folder, f"warehouse={tmp_path / 'warehouse'}", f"inputs.interactions={log}")
+    run(config, only=("ingest_tracks",), run_id="r")
+    (log / "log2.csv").write_text("user_id,track_id\nlate,t00\n")
+    made = run(config, only=("ingest_interactions",), run_id="r")
+    assert "late" not in set(made.table("interactions")["user_id"])
+    assert len(set(made.table("interactions")["user_id"])) == 40
+    (log / "log1.csv").write_text("user_id,track_id\n")
+    with pytest.raises(InputError, match=r"an input changed since it began: interactions/log1.csv has changed$"):
+        run(config, only=("build_user_item",), run_id="r")
 
 
 def test_too_many_rejects_stop_the_run_before_anything_is_published(spark, night_folder):
