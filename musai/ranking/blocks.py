@@ -43,11 +43,15 @@ class Block:
     factors: np.ndarray | None
 
 
-def block_size(tracks: int, parts: int, memory_mb: int) -> int:
-    """Users scored side by side: fixed by the catalogue and the configuration, never by partitions or cores."""
+def block_size(tracks: int, parts: int, memory_mb: int, predicted: int = 0) -> int:
+    """Users scored side by side: fixed by the catalogue and the configuration, never by partitions or cores.
+
+    `predicted` of the blend's `parts` hold a number for every user of the block and every track at once.
+    """
     bytes_a_row = 4 * max(tracks, 1)
     rows_of_one_user = parts + 4  # see kernels.rank
-    return int(np.clip(memory_mb * 2**20 // bytes_a_row - rows_of_one_user, MIN_BLOCK, MAX_BLOCK))
+    rows = memory_mb * 2**20 // bytes_a_row - rows_of_one_user
+    return int(np.clip(rows // (1 + predicted), MIN_BLOCK, MAX_BLOCK))
 
 
 def source_names(models: Models) -> list[str]:

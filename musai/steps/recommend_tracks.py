@@ -47,7 +47,7 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
     )
     factors = night.read("als_factors").where("side = 'user'") if "als" in blend else None
     tracks = (night.run.rows("items") or 0) + (night.run.rows("tracks") or 0 if has_tracks else 0)
-    size = blocks.block_size(tracks, len(blend), settings.block_memory_mb)
+    size = blocks.block_size(tracks, len(blend), settings.block_memory_mb, len(predicted.asked(tuple(blend))))
     count = night.run.rows("users") or 0
     frame = ranking.recommend(
         users,

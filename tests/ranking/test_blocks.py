@@ -200,5 +200,6 @@ def test_lists_are_as_full_as_they_can_be(world, world_of, top_n, cap, blend, na
 def test_memory_decides_on_the_size_of_a_block():
     assert blocks.block_size(50_000, 2, 256) == blocks.MAX_BLOCK
     assert blocks.block_size(1_000_000, 2, 256) == 256 * 2**20 // 4_000_000 - 6
+    assert blocks.block_size(1_000_000, 2, 256, predicted=2) == (256 * 2**20 // 4_000_000 - 6) // 3
     assert blocks.block_size(10**9, 2, 256) == blocks.MIN_BLOCK
     assert blocks.block_size(0, 0, 1) == blocks.MAX_BLOCK
