@@ -63,7 +63,7 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     """Run the jobs. Raises InputError (2), AuditRefused (3) or another MusaiError (1); see contract.md."""
     if request.from_job:
         tables.order([request.from_job])
-    tables.order(request.only)
+    weekly = any(map(tables.is_weekly, tables.order(request.only)))
     faults = check(config)
     if faults:
         raise InputError(faults)
@@ -76,11 +76,12 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     if published and (warehouse.pointer(published.record.date) or {}).get("run_id") == published.run_id:
         progress.say(f"run {published.run_id} is published already")  # a retry of a task that died after its work
         return Outcome(published, {}, {}, [], published=True)
+    base = _published_night(warehouse) if weekly else None
     run, jobs, kept = _run(spark, config, warehouse, request, now)
     outcome = Outcome(run, {}, {}, kept)
     progress.begin(run.run_id, jobs, kept)
     for job in jobs:
-        night = Night(spark, config, warehouse, run, now, progress.step)
+        night = Night(spark, config, warehouse, run, now, progress.step, base=base)
         progress.job(job)
         outcome.seconds[job] = _done(night, job, outcome)
         progress.job_done(job, outcome.seconds[job], night)
@@ -88,8 +89,20 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
             changed = provenance.changed_inputs(run.record.inputs, files.snapshot(config, run.record.inputs))
             if changed:
                 raise MusaiError(f"an input changed while it was read: {listed(changed)}; run the night again")
-    outcome.published = (warehouse.pointer(run.record.date) or {}).get("run_id") == run.run_id
+    if weekly:
+        run.seal_existing(spark, "job_log", jobs[-1])
+        warehouse.adopt(run)
+    outcome.published = weekly or (warehouse.pointer(run.record.date) or {}).get("run_id") == run.run_id
     return outcome
+
+
+def _published_night(warehouse: Warehouse) -> Run:
+    """What weekly jobs learn from."""
+    pointer = warehouse.pointer()
+    found = warehouse.run(pointer["run_id"]) if pointer else None
+    if found is None:
+        raise InputError(f"{warehouse.storage.root}: weekly jobs learn from a published night, and there is none")
+    return found
 
 
 def _only_publish(request: Request) -> bool:
@@ -105,7 +118,8 @@ def _run(
     if existing and run_date is None:
         run_date = existing.record.date
     run_date = run_date or provenance.default_run_date(config, now)
-    if (request.from_job or request.only) and not request.run_id:
+    weekly = any(map(tables.is_weekly, tables.order(request.only)))
+    if (request.from_job or request.only) and not request.run_id and not weekly:
         existing = warehouse.unpublished(run_date)
         if existing is None and request.from_job:
             raise InputError(f"--from {request.from_job}: there is no unpublished run of {run_date} to go on with")
@@ -114,12 +128,13 @@ def _run(
     if existing and replaces == existing.run_id:
         raise InputError(f"run {existing.run_id} is published, and what is published never changes; start a new run")
     snapshot = files.snapshot(config, existing.record.inputs if existing else ())
-    record = begin_record(config, run_id, run_date, snapshot, replaces)
+    wanted = tables.order(request.only or None)
+    record = begin_record(config, run_id, run_date, snapshot, replaces, weekly)
     if existing and request.from_job:
         run = warehouse.resume(existing, record)
         return run, *_resumed(spark, run, request.from_job)
-    wanted = tables.order(request.only or None)
-    _needs_met(Run(warehouse.storage, record), wanted)  # before the run begins: a run of nothing would stay behind
+    if not weekly:
+        _needs_met(Run(warehouse.storage, record), wanted)  # before the run begins: a run of nothing would stay behind
     return warehouse.begin(record), wanted, []
 
 
@@ -139,7 +154,7 @@ def _needs_met(run: Run, wanted: Sequence[str]) -> None:
     faults = []
     for job in wanted:
         for table in tables.reads(job):
-            there = run.has(table.name) or table.optional or table.kind == "history"
+            there = run.has(table.name) or table.optional or table.kind in ("history", "weekly")
             if not there and not set(table.writers) & set(wanted):
                 faults.append(f"{job}: run {run.run_id} lacks {table.name}, which {table.writer} writes")
     if faults:

@@ -22,7 +22,10 @@ RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """Written once when a run begins; `replaces` is the run that its date's pointer named then, if any."""
+    """Written once when a run begins; `replaces` is the run that its date's pointer named then, if any.
+
+    `weekly`: a run of weekly jobs, whose tables join those of a published night.
+    """
 
     run_id: str
     run_date: str
@@ -32,6 +35,7 @@ class RunRecord:
     seed: int
     inputs: list[dict[str, Any]]
     replaces: str | None
+    weekly: bool = False
 
     def to_json(self) -> bytes:
         return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True).encode()

@@ -15,14 +15,14 @@ def stems(folder: str, prefix: str = "") -> set[str]:
 
 
 def test_every_job_has_its_step_its_entry_and_its_test():
-    jobs = set(tables.order())
+    jobs = {*tables.order(), *tables.weekly()}
     assert stems("musai/steps") == jobs
     assert stems("jobs") == jobs
     assert stems("tests/steps", "test_") == jobs
 
 
 def test_an_entry_is_a_few_lines_and_calls_its_own_job():
-    for job in tables.order():
+    for job in (*tables.order(), *tables.weekly()):
         text = (ROOT / "jobs" / f"{job}.py").read_text(encoding="utf-8")
         assert f'main(["run", "{job}"' in text
         assert len(text.splitlines()) <= 10

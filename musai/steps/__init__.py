@@ -32,13 +32,25 @@ class Night:
     notes: list[str] = dataclasses.field(default_factory=list)
     log_row: Callable[[str], None] = lambda _: None
     log_sealed: bool = False
+    base: Run | None = None  # of a weekly job: the published night that it learns from
 
     def read(self, table: str) -> DataFrame:
-        self.rows_read += self.run.rows(table) or 0
-        return self.run.read(self.session, table)
+        run = self._holder(table)
+        self.rows_read += run.rows(table) or 0
+        return run.read(self.session, table)
 
     def has(self, table: str) -> bool:
-        return self.run.has(table)
+        return self._holder(table).has(table)
+
+    def _holder(self, table: str) -> Run:
+        return self.base if self.base and not self.run.has(table) else self.run
+
+    def latest(self, table: str) -> DataFrame | None:
+        """The weekly `table` as it was published last before this run; None where no weekly run has made it yet."""
+        pointer = self.warehouse.pointer(self.run.record.date) or self.warehouse.parent(self.run.record.date) or {}
+        entry = pointer.get("tables", {}).get(table)
+        made = self.warehouse.run(entry["run_id"]) if entry else None
+        return made.read(self.session, table) if made else None
 
     def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.progress(f"writing {table}")

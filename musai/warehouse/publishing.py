@@ -105,11 +105,14 @@ class Warehouse:
         if named == run.run_id:
             return "published"
         state = self.state(run.run_id)
+        if run.record.weekly:
+            return state
         return "superseded" if state in OVER or named not in (None, run.record.replaces) else state
 
     def unpublished(self, run_date: dt.date) -> Run | None:
-        """The newest run of the date that was neither published nor given up."""
-        ours = [run for run in self.runs() if run.record.date == run_date and self.standing(run) not in OVER]
+        """The newest night of the date that was neither published nor given up."""
+        nights = [run for run in self.runs() if run.record.date == run_date and not run.record.weekly]
+        ours = [run for run in nights if self.standing(run) not in OVER]
         return ours[-1] if ours else None
 
     # -- pointers -----------------------------------------------------------------------------------------------
@@ -187,10 +190,31 @@ class Warehouse:
             self._note_states(date, run.run_id)
         return pointer
 
+    def adopt(self, run: Run) -> dict[str, Any]:
+        """The newest published night's pointers name the tables of a weekly run from now on; later nights carry them.
+
+        Raises InputError where no night is published yet.
+        """
+        with self._lease(run.run_id, run.record.run_date) as check:
+            if (pointer := self.pointer()) is None:
+                raise InputError(f"{self.storage.root}: nothing is published yet, which weekly tables could join")
+            made = {table.name for table in TABLES.values() if table.kind == "weekly" and run.has(table.name)}
+            entries = {name: {"run_id": run.run_id, "path": run.folder(name)} for name in sorted(made)}
+            history = [t.name for t in TABLES.values() if t.kind == "history" and run.has(t.name)]
+            grown = {name: {"run_id": run.run_id, "path": name} for name in history if name not in pointer["tables"]}
+            joined = pointer | {"tables": pointer["tables"] | entries | grown}
+            check()
+            self.storage.replace(
+                f"_runs/{pointer['run_date']}.json", json.dumps(joined, indent=1, sort_keys=True).encode()
+            )
+            self._move_main_pointer()
+            self.set_state(run.run_id, "published")
+        return joined
+
     def _note_states(self, date: dt.date, published: str) -> None:
         """Runs of the date that began before this one was published cannot be published any more."""
         for run in self.runs():
-            if run.record.date == date and run.record.replaces != published:
+            if run.record.date == date and run.record.replaces != published and not run.record.weekly:
                 due = "published" if run.run_id == published else "superseded"
                 if self.state(run.run_id) != due:
                     self.set_state(run.run_id, due)
@@ -256,7 +280,12 @@ def listed(lines: Sequence[str], most: int = 5) -> str:
 
 
 def begin_record(
-    config: Config, run_id: str | None, run_date: dt.date, inputs: list[dict[str, Any]], replaces: str | None
+    config: Config,
+    run_id: str | None,
+    run_date: dt.date,
+    inputs: list[dict[str, Any]],
+    replaces: str | None,
+    weekly: bool = False,
 ) -> RunRecord:
     """The record of a run that begins now."""
     now = dt.datetime.now(dt.UTC)
@@ -271,4 +300,5 @@ def begin_record(
         seed=config.seed,
         inputs=inputs,
         replaces=replaces,
+        weekly=weekly,
     )

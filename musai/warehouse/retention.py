@@ -58,6 +58,8 @@ def due(warehouse: Warehouse, now: dt.datetime) -> list[str]:
 def _over(warehouse: Warehouse, run: Run, now: dt.datetime) -> bool:
     """Whether nobody can go on with a run that no pointer names, nor be reading it."""
     state, since = warehouse.state_since(run.run_id)
+    if run.record.weekly:
+        return state == "published" and since is not None and not _recent(since, now)
     if warehouse.pointer(run.record.date) is None and state == "published":
         return True  # its pointer was dropped for its age
     if warehouse.standing(run) != "superseded":

@@ -49,9 +49,17 @@ def nightly(bag: dict[str, Any]) -> dict[str, Any]:
     return dag
 
 
-def test_the_folder_loads_without_errors_and_holds_one_dag(bag: dict[str, Any]) -> None:
+def test_the_folder_loads_without_errors_and_holds_the_dags(bag: dict[str, Any]) -> None:
     assert bag["import_errors"] == {}
-    assert list(bag["dags"]) == ["musai_nightly"]
+    assert sorted(bag["dags"]) == ["musai_nightly", *(["musai_weekly"] if tables.weekly() else [])]
+
+
+def test_the_weekly_dag_is_one_task_a_weekly_job(bag: dict[str, Any]) -> None:
+    weekly = bag["dags"].get("musai_weekly", {"tasks": {}})["tasks"]
+    assert {job: set(task["upstream"]) for job, task in weekly.items()} == {
+        job: tables.dependencies()[job] for job in tables.weekly()
+    }
+    assert {task["pool"] for task in weekly.values()} <= {"musai_gpu"}
 
 
 def test_loading_takes_under_a_second_and_imports_nothing_heavy(bag: dict[str, Any]) -> None:
@@ -62,7 +70,7 @@ def test_loading_takes_under_a_second_and_imports_nothing_heavy(bag: dict[str, A
 
 def test_there_is_one_task_a_job_and_one_edge_a_dependency(nightly: dict[str, Any]) -> None:
     upstream = {job: set(task["upstream"]) for job, task in nightly["tasks"].items()}
-    assert upstream == tables.dependencies()
+    assert upstream == {job: tables.dependencies()[job] for job in tables.order()}
 
 
 def test_each_task_submits_the_file_of_its_job(nightly: dict[str, Any]) -> None:

@@ -215,6 +215,31 @@ def test_the_parent_is_the_published_run_of_the_greatest_earlier_date(nights) ->
     assert [parent and parent["run_id"] for parent in parents] == [None, "a", "a", "c", "c", "e"]
 
 
+def test_weekly_tables_join_the_newest_published_night_and_later_nights_carry_them(nights, monkeypatch) -> None:
+    weekly = dataclasses.replace(TABLES["users"], name="models", kind="weekly", writers=("train_models",))
+    monkeypatch.setitem(tables.TABLES, "models", weekly)
+    snapshot: list[dict[str, str]] = []
+    early = nights.warehouse.begin(begin_record(nights.config, "w0", DAY_1, snapshot, None, weekly=True))
+    with pytest.raises(InputError, match="nothing is published yet"):
+        nights.warehouse.adopt(early)
+    nights.publish(1, "a", ("users",))
+    nights.publish(2, "b", ("users",))
+    nights.begin(2, "open")
+    run = nights.warehouse.begin(begin_record(nights.config, "w1", DAY_2, snapshot, None, weekly=True))
+    assert nights.warehouse.unpublished(DAY_2).run_id == "open", "a weekly run is no night to go on with"
+    nights.warehouse.adopt(nights.fill(run, ("models",)))
+    joined = {
+        "users": {"run_id": "b", "path": "users/run_id=b"},
+        "models": {"run_id": "w1", "path": "models/run_id=w1"},
+    }
+    assert pointer_file(nights)["tables"] == joined
+    assert pointer_file(nights, "_runs/2026-01-02.json") == pointer_file(nights)
+    assert set(pointer_file(nights, "_runs/2026-01-01.json")["tables"]) == {"users"}
+    nights.publish(3, "c", ("users",))
+    assert pointer_file(nights)["tables"]["models"] == joined["models"]
+    assert nights.warehouse.state("w1") == "published"
+
+
 def test_history_and_weekly_tables_are_carried_and_nightly_ones_are_not(nights, monkeypatch) -> None:
     weekly = dataclasses.replace(TABLES["users"], name="models", kind="weekly", writers=("train_models",))
     monkeypatch.setitem(tables.TABLES, "models", weekly)

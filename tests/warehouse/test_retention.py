@@ -11,7 +11,8 @@ import pytest
 from musai import tables
 from musai.storage import LocalStorage
 from musai.tables import TABLES
-from musai.warehouse import Warehouse
+from musai.warehouse import Warehouse, begin_record
+from tests.warehouse.conftest import day
 
 SOON = dt.timedelta(hours=1)
 LATER = dt.timedelta(days=2)
@@ -183,3 +184,15 @@ def test_a_removal_that_was_broken_off_goes_on(kept, monkeypatch) -> None:
     assert expire(kept)
     everything = [path for path in kept.root.rglob("*") if path.name in ("run_id=a", "a") or "deleted" in path.name]
     assert everything == []
+
+
+def test_weekly_runs_go_once_no_pointer_names_them(kept, monkeypatch) -> None:
+    weekly = dataclasses.replace(TABLES["users"], name="models", kind="weekly", writers=("train_models",))
+    monkeypatch.setitem(tables.TABLES, "models", weekly)
+    kept.publish(1, "a", ("users",))
+    for name in ("w1", "w2"):
+        record = begin_record(kept.config, name, day(1), [], None, weekly=True)
+        kept.warehouse.adopt(kept.fill(kept.warehouse.begin(record), ("models",)))
+    assert expire(kept) == []
+    assert expire(kept, LATER) == ["models/run_id=w1"]
+    assert unreadable(kept) == []
