@@ -14,7 +14,8 @@ with contextlib.redirect_stdout(sys.stderr):  # Airflow logs there
 
 def loaded(folder, variables):
     os.environ.update(variables)
-    sys.modules.pop("dags.settings", None)  # which reads the environment; Airflow loads a file in a process of its own
+    for name in [name for name in sys.modules if name.split(".")[0] == "dags"]:
+        del sys.modules[name]  # dags.settings reads the environment; Airflow loads a file in a process of its own
     begun = time.perf_counter()
     bag = DagBag(dag_folder=folder)
     seconds = time.perf_counter() - begun
