@@ -56,7 +56,7 @@ def _against_parent(night: Night) -> list[Finding]:
     if parent is None:
         return []
     settings, tables = night.config.audit, parent["tables"]
-    uri = night.warehouse.storage.uri
+    uri = night.warehouse.storage.spark_uri
     findings = []
     if "users" in tables:
         before = night.session.read.parquet(uri(tables["users"]["path"])).count()

@@ -12,7 +12,7 @@ def run(night: Night) -> None:
     users, items = night.read("users"), night.read("items")
     n_users, n_items = night.run.rows("users") or 0, night.run.rows("items") or 0
     if settings.backend == "spark":
-        checkpoints = None if is_local(night.session) else f"{night.run.uri('als_factors')}_checkpoints"
+        checkpoints = None if is_local(night.session) else f"{night.run.spark_uri('als_factors')}_checkpoints"
         factors = factorization.train_mllib(night.read("user_item"), n_users, n_items, settings, seed, checkpoints)
     else:
         night.rows_read += entries

@@ -47,6 +47,9 @@ class Run:
     def uri(self, table: str) -> str:
         return self.storage.uri(self.folder(table))
 
+    def spark_uri(self, table: str) -> str:
+        return self.storage.spark_uri(self.folder(table))
+
     def nested(self, scope: str, shared: Iterable[str] = ()) -> Run:
         return Run(self.storage, self.record, scope, frozenset(shared))
 
