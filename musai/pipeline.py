@@ -14,6 +14,7 @@ from musai import provenance, session, storage, tables
 from musai.config import Config
 from musai.errors import AuditRefused, InputError, MusaiError
 from musai.inputs import files
+from musai.lineage import Events
 from musai.progress import Progress
 from musai.steps import Night, step
 from musai.warehouse import Run, Warehouse, begin_record, listed, small_file
@@ -69,6 +70,7 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
         raise InputError(faults)
     now = dt.datetime.now(dt.UTC)
     progress.say("starting Spark")
+    told = Events(config)
     spark = session.build(config)
     warehouse = Warehouse(storage.at(config.warehouse.path, spark), config)
     warehouse.mend()
@@ -83,7 +85,7 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     for job in jobs:
         night = Night(spark, config, warehouse, run, now, progress.step, base=base)
         progress.job(job)
-        outcome.seconds[job] = _done(night, job, outcome)
+        outcome.seconds[job] = _done(night, job, outcome, told)
         progress.job_done(job, outcome.seconds[job], night)
         if job.startswith("ingest_"):
             changed = provenance.changed_inputs(run.record.inputs, files.snapshot(config, run.record.inputs))
@@ -177,12 +179,14 @@ def _marker(run: Run, job: str) -> str:
     return f"_nights/{run.run_id}/done/{job}.json"
 
 
-def _done(night: Night, job: str, outcome: Outcome) -> float:
+def _done(night: Night, job: str, outcome: Outcome, told: Events) -> float:
     """Run one job; its log row and its marker of completion are written here."""
     run, started, begun = night.run, dt.datetime.now(dt.UTC), time.monotonic()
     run.storage.delete(_marker(run, job))
     for table in tables.writes(job):  # what an earlier attempt wrote must not be taken for this one's
         run.discard(table.name, job)
+    attempt = _attempt(run, job)
+    told.started(run, job, attempt)
     try:
         night.log_row = lambda status: log_row(night, job, started, time.monotonic() - begun, status)
         step(job)(night)
@@ -190,6 +194,7 @@ def _done(night: Night, job: str, outcome: Outcome) -> float:
         status = "refused" if isinstance(error, AuditRefused) else "failed"
         night.notes.append(_first_line(error))
         log_row(night, job, started, time.monotonic() - begun, status)
+        told.ended(run, job, attempt, _first_line(error))
         if isinstance(error, MusaiError):
             raise
         log.debug("%s failed", job, exc_info=True)
@@ -201,6 +206,7 @@ def _done(night: Night, job: str, outcome: Outcome) -> float:
     written = [table.name for table in tables.writes(job) if run.manifest(table.name, job)]
     if job != "publish":
         run.storage.replace(_marker(run, job), json.dumps({"tables": written}).encode())
+    told.ended(run, job, attempt)
     return seconds
 
 
@@ -209,13 +215,20 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def _log_folder(run: Run) -> str:
+    return f"job_log/run_id={run.run_id}"
+
+
+def _attempt(run: Run, job: str) -> int:
+    """1 for the first time that the run does the job: each time before left a row."""
+    return 1 + sum(name.startswith(f"part-{job}-") for name in run.storage.names(_log_folder(run)))
+
+
 def log_row(night: Night, job: str, started: dt.datetime, seconds: float, status: str) -> None:
     """One row, one small file of `job_log`; also one JSON line in the log."""
-    folder = f"job_log/run_id={night.run.run_id}"
-    earlier = [name for name in night.run.storage.names(folder) if name.startswith(f"part-{job}-")]
     row = {
         "job": job,
-        "attempt": len(earlier) + 1,
+        "attempt": _attempt(night.run, job),
         "started_at": started,
         "seconds": round(seconds, 3),
         "rows_read": night.rows_read,
@@ -225,7 +238,7 @@ def log_row(night: Night, job: str, started: dt.datetime, seconds: float, status
         "message": "; ".join(night.notes),
     }
     content = small_file([row], tables.TABLES["job_log"])
-    night.run.storage.replace(f"{folder}/part-{job}-{row['attempt']}.parquet", content)
+    night.run.storage.replace(f"{_log_folder(night.run)}/part-{job}-{row['attempt']}.parquet", content)
     log.info(
         "%s", json.dumps({"run_id": night.run.run_id, **row, "started_at": started.isoformat()}, ensure_ascii=False)
     )

@@ -42,7 +42,7 @@ Setting = Annotated[str | int | float | bool, PlainValidator(_scalar)]
 Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
 
 # Sections and keys that change where or how fast a night runs, never what it computes.
-NOT_OF_THE_RESULT = ("warehouse", "audit", "spark", "log")
+NOT_OF_THE_RESULT = ("warehouse", "audit", "spark", "lineage", "log")
 
 
 class Section(BaseModel):
@@ -205,6 +205,11 @@ class Spark(Section):
     conf: dict[str, Setting]
 
 
+class Lineage(Section):
+    url: str | None
+    namespace: str
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
 
@@ -231,6 +236,7 @@ class Config(Section):
     evaluation: Evaluation
     audit: Audit
     spark: Spark
+    lineage: Lineage
     log: Log
 
     @model_validator(mode="after")

@@ -55,6 +55,8 @@ OTHER: dict[str, str] = {
     "spark.driver_memory": "1g",
     "spark.shuffle_partitions": "3",
     "spark.conf": "{a: 1}",
+    "lineage.url": "x.jsonl",
+    "lineage.namespace": "nights",
     "log.level": "debug",
     "warehouse.path": "elsewhere",
 } | {

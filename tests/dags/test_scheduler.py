@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import pathlib
@@ -108,8 +109,9 @@ def test_a_scheduled_and_a_backfilled_night_on_postgresql(postgres: str, tmp_pat
     airflow = Airflow(home)
 
     def runs() -> dict[str, str]:
-        listed = airflow("airflow", "dags", "list-runs", "musai_nightly", "--output", "json", **environment)
-        return {run["run_id"]: run["state"] for run in json.loads(listed[listed.index("[") :])}
+        query = ["psql", postgres.replace("+psycopg2", ""), "--csv", "-t", "-c", "select run_id, state from dag_run"]
+        listed = subprocess.run(query, check=True, capture_output=True, text=True).stdout
+        return dict(csv.reader(listed.splitlines()))
 
     airflow("airflow", "db", "migrate", **environment)
     airflow("airflow", "pools", "set", "musai_gpu", "1", "train_als", **environment)
