@@ -36,6 +36,15 @@ WAREHOUSE = argparse.ArgumentParser(add_help=False)
 WAREHOUSE.add_argument("--config", action="append", default=[], metavar="FILE", help="as for nightly")
 WAREHOUSE.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="warehouse=FOLDER, say")
 
+FORGET = """
+
+Published runs are copied without these listeners, the pointers of their dates move to the copies in one step, and
+the old runs are removed; runs that no pointer names are removed where they hold one of them. Readers see whole runs
+throughout; killed at any point, the same command goes on. Let no night be at work meanwhile: it would lose its run.
+Name the same ids in inputs.erased_users before, or the next night reads them again. An id that holds `=` goes
+through --file. What all listeners' rows made together (factors of tracks, neighbours of tracks, sums) stays until
+the next night."""
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="musai", description=musai.__doc__)
@@ -79,6 +88,16 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("id")
     for action in WAREHOUSE._actions:
         show._add_action(action)
+    forget = command(
+        "forget", "take listeners out of every run that the warehouse keeps",
+        "forget --file erased.txt --config mine.yaml --dry-run" + FORGET, [WAREHOUSE],
+    )  # fmt: skip
+    forget.add_argument("--file", metavar="FILE", help="their ids, one a line; or name them as words: forget ID...")
+    forget.add_argument("--dry-run", action="store_true", help="say what holds them, and change nothing")
+    forget.add_argument(
+        "--grace", type=float, default=60.0, metavar="SECONDS",
+        help="between moving the pointers and removing what they named, for readers at work (default: 60)",
+    )  # fmt: skip
     demo = command("demo-data", "write the demo's input files", "demo-data var/demo")
     demo.add_argument("folder", type=pathlib.Path)
     return top
@@ -109,7 +128,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options and KEY=VALUE may stand in any order; argparse alone ends the latter at the first option."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options, rest = parser().parse_known_args(words)
-    unknown = [word for word in rest if word.startswith("-") or "=" not in word]
+    words_are_ids = options.command == "forget"
+    unknown = [word for word in rest if word.startswith("-") or ("=" not in word and not words_are_ids)]
     if unknown:
         parser().error(f"unrecognized: {' '.join(unknown)}")
     if rest:
@@ -205,6 +225,16 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _forget(options: argparse.Namespace) -> int:
+    from musai.erasure import command
+
+    ids = [word for word in options.settings if "=" not in word]
+    options.settings = [word for word in options.settings if "=" in word]
+    config = _config(options)
+    command.run(config, command.ids_of(ids, options.file), options.dry_run, options.grace, Console(highlight=False))
+    return 0
+
+
 def _demo_data(options: argparse.Namespace) -> int:
     from musai.demo import write_demo
 
@@ -215,5 +245,5 @@ def _demo_data(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "nightly": _nightly, "run": _run, "check": _check, "jobs": _jobs, "tables": _tables, "path": _path,
-    "show": _show, "demo-data": _demo_data,
+    "show": _show, "forget": _forget, "demo-data": _demo_data,
 }  # fmt: skip
