@@ -17,6 +17,7 @@ from musai import config as configuration
 from musai import tables
 from musai.config import Config
 from musai.errors import InputError, MusaiError
+from musai.redaction import Formatter, redacted
 
 SAME_OPTIONS = argparse.ArgumentParser(add_help=False)
 SAME_OPTIONS.add_argument(
@@ -110,13 +111,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = COMMANDS[options.command](options)
     except InputError as error:
         for fault in error.faults:
-            console.print(f"musai: {fault}", markup=False)
+            console.print(redacted(f"musai: {fault}"), markup=False)
         status = error.exit_status
     except MusaiError as error:
-        console.print(f"musai: {error}", markup=False)
+        console.print(redacted(f"musai: {error}"), markup=False)
         status = error.exit_status
     except OSError as error:
-        console.print(f"musai: {error.filename or ''}: {error.strerror or error}".replace(": :", ":"), markup=False)
+        text = f"musai: {error.filename or ''}: {error.strerror or error}".replace(": :", ":")
+        console.print(redacted(text), markup=False)
         status = 1
     except KeyboardInterrupt:
         console.print("musai: interrupted; `musai nightly --from JOB` goes on", markup=False)
@@ -140,7 +142,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _config(options: argparse.Namespace) -> Config:
     config = configuration.load(options.config, options.settings)
     level = logging.WARNING if sys.stderr.isatty() and config.log.level == "info" else config.log.level.upper()
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("py4j").setLevel(logging.WARNING)
     return config
 
