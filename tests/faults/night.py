@@ -31,7 +31,11 @@ QUICK = (
 class Night:
     """`musai nightly` with some arguments, from its start to its end; `job` is the one at work."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, workers: Sequence[int] = ()
+    ) -> None:
+        """`workers` are the processes of a cluster whose executors may be killed."""
+        self.workers = workers
         self.run_id = ""
         self.job = ""
         self.lines: list[str] = []
@@ -91,8 +95,9 @@ class Night:
         below = list(_below(driver, tree))
         if victim == "machine":
             return [driver, *below]
-        if victim == "executor":  # a child of the cluster's worker, not ours
-            return [pid for pid in tree if "CoarseGrainedExecutorBackend" in _command(pid)][:1]
+        if victim == "executor":
+            executors = [pid for worker in self.workers for pid in _below(worker, tree)]
+            return [pid for pid in executors if "CoarseGrainedExecutorBackend" in _command(pid)][:1]
         spark = [pid for pid in below if "org.apache.spark.deploy.SparkSubmit" in _command(pid)]
         if victim == "spark":
             return spark

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 WHOLE, NOTHING_YET = "whole", "nothing yet"
 HISTORY = ("job_log", "recommendation_metrics", "tuning_trials")
-PAUSE_S = 0.1
+PAUSE_S = 0.25
 
 
 class Reader(threading.Thread):
