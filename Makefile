@@ -53,6 +53,11 @@ test-system: .venv  ## the tests that need root or system packages
 	@[ "$$(id -u)" = 0 ] || echo "Not root: the tests that need it are skipped; sudo make test-system runs them." >&2
 	@$(BIN)/python -m pytest -m system
 
+.PHONY: faults audit
+faults: .venv  ## kills, full disks, rivals, jumping clocks, spoilt inputs: prints what readers saw (MUSAI_FAULTS_SEED=1)
+	@[ "$$(id -u)" = 0 ] || echo "Not root: the faults of disks are skipped; sudo make faults has them too." >&2
+	@$(BIN)/python -m pytest -m system tests/faults
+
 test-realdata: .venv  ## the tests on the data sets in MUSAI_SHARED (default ../shared)
 	@[ -d "$(MUSAI_SHARED)/data" ] || { echo "MUSAI_SHARED=$(MUSAI_SHARED) has no data/ folder" >&2; exit 2; }
 	@MUSAI_SHARED="$(MUSAI_SHARED)" $(BIN)/python -m pytest -m realdata
@@ -63,6 +68,10 @@ lint: .venv  ## style, format, types, import rules, licences of what is installe
 	@$(BIN)/mypy $(SOURCES)
 	@report=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
 	@$(BIN)/python tests/check_licences.py .venv .venv-airflow
+
+audit: .venv  ## known vulnerabilities of what the lock files name (needs a network)
+	@for lock in jobs airflow; do echo "$(LOCKS)/$$lock.txt"; \
+	  $(UV) tool run pip-audit --require-hashes --disable-pip --requirement $(LOCKS)/$$lock.txt || exit 1; done
 
 format: .venv  ## put style and format right where that can be done by itself
 	@$(BIN)/ruff check --quiet --fix-only .

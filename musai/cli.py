@@ -17,6 +17,7 @@ from musai import config as configuration
 from musai import tables
 from musai.config import Config
 from musai.errors import InputError, MusaiError
+from musai.redaction import Formatter, redacted
 
 SAME_OPTIONS = argparse.ArgumentParser(add_help=False)
 SAME_OPTIONS.add_argument(
@@ -35,6 +36,15 @@ SAME_OPTIONS.add_argument(
 WAREHOUSE = argparse.ArgumentParser(add_help=False)
 WAREHOUSE.add_argument("--config", action="append", default=[], metavar="FILE", help="as for nightly")
 WAREHOUSE.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="warehouse=FOLDER, say")
+
+FORGET = """
+
+Published runs are copied without these listeners, the pointers of their dates move to the copies in one step, and
+the old runs are removed; runs that no pointer names are removed where they hold one of them. Readers see whole runs
+throughout; killed at any point, the same command goes on. Let no night be at work meanwhile: it would lose its run.
+Name the same ids in inputs.erased_users before, or the next night reads them again. An id that holds `=` goes
+through --file. What all listeners' rows made together (factors of tracks, neighbours of tracks, sums) stays until
+the next night."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,6 +89,16 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("id")
     for action in WAREHOUSE._actions:
         show._add_action(action)
+    forget = command(
+        "forget", "take listeners out of every run that the warehouse keeps",
+        "forget --file erased.txt --config mine.yaml --dry-run" + FORGET, [WAREHOUSE],
+    )  # fmt: skip
+    forget.add_argument("--file", metavar="FILE", help="their ids, one a line; or name them as words: forget ID...")
+    forget.add_argument("--dry-run", action="store_true", help="say what holds them, and change nothing")
+    forget.add_argument(
+        "--grace", type=float, default=60.0, metavar="SECONDS",
+        help="between moving the pointers and removing what they named, for readers at work (default: 60)",
+    )  # fmt: skip
     demo = command("demo-data", "write the demo's input files", "demo-data var/demo")
     demo.add_argument("folder", type=pathlib.Path)
     return top
@@ -91,13 +111,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = COMMANDS[options.command](options)
     except InputError as error:
         for fault in error.faults:
-            console.print(f"musai: {fault}", markup=False)
+            console.print(redacted(f"musai: {fault}"), markup=False)
         status = error.exit_status
     except MusaiError as error:
-        console.print(f"musai: {error}", markup=False)
+        console.print(redacted(f"musai: {error}"), markup=False)
         status = error.exit_status
     except OSError as error:
-        console.print(f"musai: {error.filename or ''}: {error.strerror or error}".replace(": :", ":"), markup=False)
+        text = f"musai: {error.filename or ''}: {error.strerror or error}".replace(": :", ":")
+        console.print(redacted(text), markup=False)
         status = 1
     except KeyboardInterrupt:
         console.print("musai: interrupted; `musai nightly --from JOB` goes on", markup=False)
@@ -109,7 +130,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options and KEY=VALUE may stand in any order; argparse alone ends the latter at the first option."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options, rest = parser().parse_known_args(words)
-    unknown = [word for word in rest if word.startswith("-") or "=" not in word]
+    words_are_ids = options.command == "forget"
+    unknown = [word for word in rest if word.startswith("-") or ("=" not in word and not words_are_ids)]
     if unknown:
         parser().error(f"unrecognized: {' '.join(unknown)}")
     if rest:
@@ -120,7 +142,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _config(options: argparse.Namespace) -> Config:
     config = configuration.load(options.config, options.settings)
     level = logging.WARNING if sys.stderr.isatty() and config.log.level == "info" else config.log.level.upper()
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("py4j").setLevel(logging.WARNING)
     return config
 
@@ -205,6 +229,16 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _forget(options: argparse.Namespace) -> int:
+    from musai.erasure import command
+
+    ids = [word for word in options.settings if "=" not in word]
+    options.settings = [word for word in options.settings if "=" in word]
+    config = _config(options)
+    command.run(config, command.ids_of(ids, options.file), options.dry_run, options.grace, Console(highlight=False))
+    return 0
+
+
 def _demo_data(options: argparse.Namespace) -> int:
     from musai.demo import write_demo
 
@@ -215,5 +249,5 @@ def _demo_data(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "nightly": _nightly, "run": _run, "check": _check, "jobs": _jobs, "tables": _tables, "path": _path,
-    "show": _show, "demo-data": _demo_data,
+    "show": _show, "forget": _forget, "demo-data": _demo_data,
 }  # fmt: skip

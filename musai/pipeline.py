@@ -10,12 +10,15 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JError
+
 from musai import provenance, session, storage, tables
 from musai.config import Config
 from musai.errors import AuditRefused, InputError, MusaiError
 from musai.inputs import files
 from musai.lineage import Events
 from musai.progress import Progress
+from musai.redaction import redacted
 from musai.steps import Night, step
 from musai.warehouse import Run, Warehouse, begin_record, listed, small_file
 
@@ -62,6 +65,13 @@ def check(config: Config) -> list[str]:
 
 def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     """Run the jobs. Raises InputError (2), AuditRefused (3) or another MusaiError (1); see contract.md."""
+    try:
+        return _nightly(config, request, progress)
+    except (Py4JError, ConnectionError) as error:  # outside of a job: while what is there was verified, say
+        raise MusaiError(session.reason(error)) from error
+
+
+def _nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     if request.from_job:
         tables.order([request.from_job])
     weekly = any(map(tables.is_weekly, tables.order(request.only)))
@@ -75,7 +85,7 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     warehouse = Warehouse(storage.at(config.warehouse.path, spark), config)
     warehouse.mend()
     published = warehouse.run(request.run_id) if request.run_id and _only_publish(request) else None
-    if published and (warehouse.pointer(published.record.date) or {}).get("run_id") == published.run_id:
+    if published and _is_published(warehouse, published):
         progress.say(f"run {published.run_id} is published already")  # a retry of a task that died after its work
         return Outcome(published, {}, {}, [], published=True)
     base = _published_night(warehouse) if weekly else None
@@ -85,17 +95,24 @@ def nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     for job in jobs:
         night = Night(spark, config, warehouse, run, now, progress.step, base=base)
         progress.job(job)
-        outcome.seconds[job] = _done(night, job, outcome, told)
+        try:
+            outcome.seconds[job] = _done(night, job, outcome, told)
+        finally:
+            if job.startswith("ingest_"):  # also where it failed: half a file looks like a bad one
+                _inputs_are_as_before(config, run)
         progress.job_done(job, outcome.seconds[job], night)
-        if job.startswith("ingest_"):
-            changed = provenance.changed_inputs(run.record.inputs, files.snapshot(config, run.record.inputs))
-            if changed:
-                raise MusaiError(f"an input changed while it was read: {listed(changed)}; run the night again")
     if weekly:
         run.seal_existing(spark, "job_log", jobs[-1])
         warehouse.adopt(run)
-    outcome.published = weekly or (warehouse.pointer(run.record.date) or {}).get("run_id") == run.run_id
+    outcome.published = weekly or _is_published(warehouse, run)
     return outcome
+
+
+def _inputs_are_as_before(config: Config, run: Run) -> None:
+    """Raise MusaiError where an input changed since the run began: another attempt may do, unlike after InputError."""
+    changed = provenance.changed_inputs(run.record.inputs, files.snapshot(config, run.record.inputs))
+    if changed:
+        raise MusaiError(f"an input changed while it was read: {listed(changed)}; run the night again")
 
 
 def _published_night(warehouse: Warehouse) -> Run:
@@ -124,7 +141,9 @@ def _run(
     if (request.from_job or request.only) and not request.run_id and not weekly:
         existing = warehouse.unpublished(run_date)
         if existing is None and request.from_job:
-            raise InputError(f"--from {request.from_job}: there is no unpublished run of {run_date} to go on with")
+            done = (warehouse.pointer(run_date) or {}).get("run_id")
+            there = f"; run {done} of it is published" if done else ""
+            raise InputError(f"--from {request.from_job}: no unpublished run of {run_date} to go on with{there}")
     run_id = existing.run_id if existing else request.run_id
     replaces = (warehouse.pointer(run_date) or {}).get("run_id")
     if existing and replaces == existing.run_id:
@@ -191,14 +210,12 @@ def _done(night: Night, job: str, outcome: Outcome, told: Events) -> float:
         night.log_row = lambda status: log_row(night, job, started, time.monotonic() - begun, status)
         step(job)(night)
     except Exception as error:
-        status = "refused" if isinstance(error, AuditRefused) else "failed"
-        night.notes.append(_first_line(error))
-        log_row(night, job, started, time.monotonic() - begun, status)
-        told.ended(run, job, attempt, _first_line(error))
+        _log_failure(night, error)
+        told.ended(run, job, attempt, redacted(session.reason(error)))
         if isinstance(error, MusaiError):
             raise
         log.debug("%s failed", job, exc_info=True)
-        raise MusaiError(f"{job}: {_first_line(error)}") from error
+        raise MusaiError(f"{job}: {session.reason(error)}") from error
     seconds = time.monotonic() - begun
     outcome.notes[job] = night.notes
     if not night.log_sealed:
@@ -210,9 +227,18 @@ def _done(night: Night, job: str, outcome: Outcome, told: Events) -> float:
     return seconds
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _log_failure(night: Night, error: Exception) -> None:
+    """A log row of the failure, where one can be written: the disk may be full, or Spark gone."""
+    night.notes.append(session.reason(error))
+    try:
+        if not _is_published(night.warehouse, night.run):  # its folders never change: publish failed after its work
+            night.log_row("refused" if isinstance(error, AuditRefused) else "failed")
+    except (OSError, Py4JError) as second:
+        log.warning("there is no log row of this failure: %s", session.reason(second))
+
+
+def _is_published(warehouse: Warehouse, run: Run) -> bool:
+    return (warehouse.pointer(run.record.date) or {}).get("run_id") == run.run_id
 
 
 def _log_folder(run: Run) -> str:
@@ -235,7 +261,7 @@ def log_row(night: Night, job: str, started: dt.datetime, seconds: float, status
         "rows_written": night.rows_written,
         "rejected": night.rejected,
         "status": status,
-        "message": "; ".join(night.notes),
+        "message": redacted("; ".join(night.notes)),
     }
     content = small_file([row], tables.TABLES["job_log"])
     night.run.storage.replace(f"{_log_folder(night.run)}/part-{job}-{row['attempt']}.parquet", content)

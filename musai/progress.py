@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from musai.redaction import redacted
+
 
 class Counts(Protocol):
     rows_read: int
@@ -29,7 +31,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         stamp = f"{time.monotonic() - self._started:7.1f} s  "
-        self.console.print(stamp + text, markup=False)
+        self.console.print(stamp + redacted(text), markup=False)
 
     def begin(self, run_id: str, jobs: Sequence[str], kept: Sequence[str]) -> None:
         self.say(f"run {run_id}: {len(jobs)} jobs" + (f", kept {', '.join(kept)}" if kept else ""))

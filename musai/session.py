@@ -76,6 +76,25 @@ def _of_a_new_session() -> dict[str, str]:
     }
 
 
+def reason(error: BaseException) -> str:
+    """One line of what was at the bottom of an error: of Spark's own, the words of the cause."""
+    from py4j.protocol import Py4JJavaError, Py4JNetworkError
+
+    text = str(error)
+    try:
+        if isinstance(error, Py4JJavaError):
+            cause = error.java_exception
+            while cause.getCause() is not None:
+                cause = cause.getCause()
+            text = f"{cause.getClass().getSimpleName()}: {cause.getMessage()}"
+    except (Py4JNetworkError, ConnectionError) as gone:
+        error = gone
+    if isinstance(error, Py4JNetworkError | ConnectionError):
+        return "Spark's process is gone (killed, or out of memory: spark.driver_memory)"
+    lines = text.strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def cores(session: SparkSession) -> int:
     """Processor cores that run tasks side by side, over all executors."""
     return int(session.sparkContext.defaultParallelism)

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from musai.pipeline import Outcome
+from musai.redaction import redacted
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -22,4 +23,4 @@ def show(outcome: Outcome, console: Console) -> None:
         digests.add_row(table, str(run.rows(table)), digest)
     console.print(digests)
     if outcome.published:
-        console.print(f"published {run.run_id} in {run.storage.root}", markup=False)
+        console.print(redacted(f"published {run.run_id} in {run.storage.root}"), markup=False)

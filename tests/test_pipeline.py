@@ -71,7 +71,7 @@ def test_only_in_a_run_that_lacks_what_the_job_needs_is_unusable(spark, night_fo
     assert not (night_folder / "only" / "_nights" / "r1").exists()
     with pytest.raises(InputError, match="no job nonsense"):
         run(config, only=("nonsense",))
-    with pytest.raises(InputError, match="there is no unpublished run"):
+    with pytest.raises(InputError, match="no unpublished run"):
         run(settings_of(night_folder, f"warehouse={night_folder / 'none'}"), from_job="train_als")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyspark import StorageLevel
@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from musai.catalogue import rules
 from musai.config import Config
 from musai.errors import MusaiError
+from musai.inputs import media
 from musai.inputs import spark as inputs
 from musai.inputs.headers import Survey
 from musai.inputs.sources import FIELDS, source
@@ -75,9 +76,26 @@ def ingest(spark: SparkSession, config: Config, snapshot: Sequence[Mapping[str, 
         frame = group.frame
         for stage in rules.stages(group.types, config.inputs.tags_separator):
             frame = frame.withColumns({name: F.expr(expression) for name, expression in stage.items()})
+        frame = _within_roots(frame, set(media.FIELDS) & group.types.keys(), media.roots_of(config.inputs))
         frames.append(frame.select(*inputs.PLACE, "_raw", "_reason", "_status", *FIELDS["tracks"]))
     judged = _first_of_each(functools.reduce(DataFrame.union, frames))
     return Ingested(spark, survey, judged.persist(StorageLevel.DISK_ONLY))
+
+
+def _within_roots(rows: DataFrame, fields: Iterable[str], roots: Sequence[str]) -> DataFrame:
+    """Rows with a path that leads out of `inputs.media_roots` become rejects."""
+
+    def out(path: str | None) -> bool:
+        return path is not None and media.located(path, roots) is None
+
+    leads_out = F.udf(out, "boolean")
+    for field in sorted(fields):
+        bad = F.expr("_status = 'used'") & leads_out(F.when(F.col("_status") == "used", F.col(field)))
+        rows = rows.withColumn("_out", bad)
+        reason = f"CASE WHEN _out THEN '{field} leads out of inputs.media_roots' ELSE _reason END"
+        status = "CASE WHEN _out THEN 'rejected' ELSE _status END"
+        rows = rows.withColumns({"_reason": F.expr(reason), "_status": F.expr(status)}).drop("_out")
+    return rows
 
 
 def _first_of_each(rows: DataFrame) -> DataFrame:

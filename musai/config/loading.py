@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from musai.config.sections import Config, Recommend, Section, Similarity, Warehouse, blend_fault
 from musai.errors import InputError
+from musai.redaction import is_secret
 
 REPLACED_WHOLE = ("blend",)  # a blend of two parts in a file must not keep a third part of base.yaml
 
@@ -197,7 +198,7 @@ def _fault(error: Any, known: Sequence[str]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] in ("model_type", "dict_type"):
         message = "a mapping of keys is due"
-    return f"{key}: {message} (it is {_shown(error['input'])})"
+    return f"{key}: {message}" + ("" if is_secret(key) else f" (it is {_shown(error['input'])})")
 
 
 def _shown(value: Any) -> str:

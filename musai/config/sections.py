@@ -86,6 +86,7 @@ class Inputs(Section):
     ]  # fmt: skip
     tracks_format: FileFormat
     tags_separator: Annotated[str, Field(min_length=1)]
+    media_roots: Annotated[list[str], Field(min_length=1)] | None
     aliases: str | None
     aliases_columns: dict[Literal["bad_id", "good_id"], TheirColumn]
     aliases_format: FileFormat

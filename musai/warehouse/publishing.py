@@ -36,7 +36,7 @@ class Warehouse:
 
     def begin(self, record: RunRecord) -> Run:
         """Create the run's record, or take the one that is there; a different one is InputError."""
-        with self._writing():
+        with self.writing():
             created = self.storage.create(f"_nights/{record.run_id}/run.json", record.to_json())
         existing = None if created else self.run(record.run_id)
         if existing is None:
@@ -61,7 +61,7 @@ class Warehouse:
         now_valid = dataclasses.replace(
             record, run_id=before.run_id, started_at=before.started_at, replaces=before.replaces
         )
-        with self._writing():
+        with self.writing():
             self.storage.replace(f"_nights/{run.run_id}/run.json", now_valid.to_json())
         self.set_state(run.run_id, "running")
         return Run(self.storage, now_valid)
@@ -96,7 +96,7 @@ class Warehouse:
 
     def set_state(self, run_id: str, state: str) -> None:
         at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        with self._writing():
+        with self.writing():
             self.storage.replace(f"_nights/{run_id}/state.json", json.dumps({"state": state, "at": at}).encode())
 
     def standing(self, run: Run) -> str:
@@ -148,15 +148,15 @@ class Warehouse:
         """Finish what a publisher that died between the two pointers began."""
         if self._main_pointer_is_right():
             return
-        with self._lease("mend") as check:
+        with self.leased("mend") as check:
             check()
-            self._move_main_pointer()
+            self.move_main_pointer()
 
     def _main_pointer_is_right(self) -> bool:
         dates = self.dates()
         return not dates or self.storage.read(PUBLISHED) == self.storage.read(f"_runs/{dates[-1]}.json")
 
-    def _move_main_pointer(self) -> None:
+    def move_main_pointer(self) -> None:
         """Only under the lease: `_published.json` becomes the pointer of the greatest date."""
         if not self._main_pointer_is_right():
             latest = self.dates()[-1]
@@ -172,7 +172,7 @@ class Warehouse:
         that is published already stays as it is: a publisher that was killed may be started again.
         """
         date = run.record.date
-        with self._lease(run.run_id, run.record.run_date) as check:
+        with self.leased(run.run_id, run.record.run_date) as check:
             pointer = self.pointer(date)
             current = pointer["run_id"] if pointer else None
             if current not in (None, run.record.replaces, run.run_id):
@@ -181,13 +181,15 @@ class Warehouse:
                     f"run {current} of {date} was published while this one ({run.run_id}) was at work; nothing was "
                     "changed. Start a new run to replace it"
                 )
+            if current != run.run_id and self.state(run.run_id) == "superseded":
+                raise Superseded(f"run {run.run_id} was given up while it was at work; start a new run")
             if pointer is None or current != run.run_id:
                 pointer = self._pointer_of(run, now or dt.datetime.now(dt.UTC), report)
                 content = json.dumps(pointer, indent=1, sort_keys=True).encode()
                 check()
                 self.storage.replace(f"_runs/{date}.json", content)
-            self._move_main_pointer()
-            self._note_states(date, run.run_id)
+            self.move_main_pointer()
+            self.note_states(date, run.run_id)
         return pointer
 
     def adopt(self, run: Run) -> dict[str, Any]:
@@ -195,7 +197,7 @@ class Warehouse:
 
         Raises InputError where no night is published yet.
         """
-        with self._lease(run.run_id, run.record.run_date) as check:
+        with self.leased(run.run_id, run.record.run_date) as check:
             if (pointer := self.pointer()) is None:
                 raise InputError(f"{self.storage.root}: nothing is published yet, which weekly tables could join")
             made = {table.name for table in TABLES.values() if table.kind == "weekly" and run.has(table.name)}
@@ -207,11 +209,11 @@ class Warehouse:
             self.storage.replace(
                 f"_runs/{pointer['run_date']}.json", json.dumps(joined, indent=1, sort_keys=True).encode()
             )
-            self._move_main_pointer()
+            self.move_main_pointer()
             self.set_state(run.run_id, "published")
         return joined
 
-    def _note_states(self, date: dt.date, published: str) -> None:
+    def note_states(self, date: dt.date, published: str) -> None:
         """Runs of the date that began before this one was published cannot be published any more."""
         for run in self.runs():
             if run.record.date == date and run.record.replaces != published and not run.record.weekly:
@@ -244,22 +246,22 @@ class Warehouse:
         }
 
     @contextlib.contextmanager
-    def _lease(self, run_id: str, run_date: str = "") -> Iterator[Callable[[], None]]:
+    def leased(self, run_id: str, run_date: str = "") -> Iterator[Callable[[], None]]:
         seconds = self.config.warehouse.publish_lease_s
-        with self._writing(), lease.held(self.storage, seconds, run_id, run_date) as check:
+        with self.writing(), lease.held(self.storage, seconds, run_id, run_date) as check:
             yield check
 
     def expire(self, now: dt.datetime) -> list[str]:
         """Remove what no kept pointer names and no unfinished run owns; returns the removed paths."""
-        with self._lease("retention"):
+        with self.leased("retention"):
             removed = retention.due(self, now)
-        with self._writing():
+        with self.writing():
             for path in removed:
                 self.storage.delete(path)
         return removed
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

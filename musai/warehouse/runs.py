@@ -81,6 +81,10 @@ class Run:
             raise InputError(f"{table}: run {self.run_id} has not written it; {TABLES[table].writer} does")
         return self._frame(session, table, parts)
 
+    def part(self, session: SparkSession, table: str, job: str) -> DataFrame:
+        """A job's rows of a table, as they lie there."""
+        return self._frame(session, table, [self.folder(table, job)])
+
     def _frame(self, session: SparkSession, table: str, folders: Iterable[str]) -> DataFrame:
         schema = schema_of(TABLES[table])
         return session.read.schema(schema).parquet(*(self.storage.spark_uri(folder) for folder in folders))
@@ -127,7 +131,7 @@ class Run:
         self.seal(table, job, self._measured(session, table, job))
 
     def _measured(self, session: SparkSession, table: str, job: str) -> dict[str, Any]:
-        measured = self._frame(session, table, [self.folder(table, job)]).agg(*digest_columns(TABLES[table])).first()
+        measured = self.part(session, table, job).agg(*digest_columns(TABLES[table])).first()
         assert measured is not None
         return measured.asDict()
 

@@ -207,3 +207,14 @@ def test_no_catalogue_and_one_that_cannot_be_used(spark, settings, tmp_path: pat
     (tmp_path / "t.csv").write_text("id,title\n")
     with pytest.raises(InputError, match=r"inputs.tracks: no column 'track_id': t.csv has 'id', 'title'"):
         ingest(spark, settings(f"inputs.tracks={tmp_path}/t.csv"))
+
+
+def test_a_path_that_leads_out_of_the_roots_is_a_reject(ingested, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "tracks").mkdir()
+    (tmp_path / "tracks" / "link").symlink_to("/etc")
+    paths = ["a.wav", "sub/a.wav", "", "../a.wav", "/etc/passwd", "link/passwd", "s3a://elsewhere/a.wav"]
+    lines = ["track_id,audio_path", *(f"t{number},{path}" for number, path in enumerate(paths))]
+    rows, counts, rejected = ingested({"t.csv": "\n".join(lines) + "\n"})
+    assert {name: row["audio_path"] for name, row in rows.items()} == {"t0": "a.wav", "t1": "sub/a.wav", "t2": None}
+    assert counts["rejected"] == 4
+    assert {reason for reason, _ in rejected.values()} == {"audio_path leads out of inputs.media_roots"}

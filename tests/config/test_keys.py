@@ -29,6 +29,7 @@ OTHER: dict[str, str] = {
     "inputs.tracks": "x.csv",
     "inputs.tracks_columns": "{title: t}",
     "inputs.tags_separator": ";",
+    "inputs.media_roots": "[x]",
     "inputs.aliases": "x.csv",
     "inputs.aliases_columns": "{bad_id: b}",
     "inputs.erased_users": "x.txt",

@@ -158,7 +158,7 @@ def test_a_run_that_begins_while_another_publishes_stays_open(nights) -> None:
     """It began after the pointer moved and before the states were noted; it may replace that run."""
     nights.publish(1, "a")
     next_one = nights.begin(1, "b")
-    nights.warehouse._note_states(DAY_1, "a")
+    nights.warehouse.note_states(DAY_1, "a")
     assert nights.warehouse.standing(next_one) == "running"
     nights.warehouse.publish(nights.fill(next_one))
     assert nights.warehouse.pointer()["run_id"] == "b"
@@ -177,7 +177,7 @@ def killed_between_the_pointers(nights, monkeypatch: pytest.MonkeyPatch, run) ->
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Warehouse, "_move_main_pointer", killed)
+        patch.setattr(Warehouse, "move_main_pointer", killed)
         with pytest.raises(KeyboardInterrupt):
             nights.warehouse.publish(run)
 

@@ -103,7 +103,7 @@ def test_a_replaced_run_stays_for_a_day_though_its_publisher_died(kept, monkeypa
     kept.publish(1, "a")
     run = kept.fill(kept.begin(1, "b"))
     with monkeypatch.context() as patch:
-        patch.setattr(Warehouse, "_note_states", lambda self, date, published: None)
+        patch.setattr(Warehouse, "note_states", lambda self, date, published: None)
         kept.warehouse.publish(run)
     assert kept.warehouse.state("a") == "published"
     assert expire(kept) == []

@@ -1,0 +1,54 @@
+"""The warehouses that faults happen to, and the table of what came of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import os
+import pathlib
+import shutil
+
+import pytest
+from rich.console import Console
+
+from tests import nights
+from tests.faults.harness import Faults, Row, show
+
+SEED = int(os.environ.get("MUSAI_FAULTS_SEED", "1"))
+
+
+@pytest.fixture(scope="session")
+def fault_rows(request: pytest.FixtureRequest):
+    """What came of every fault; printed when all tests are done."""
+    found: dict[str, Row] = {}
+    yield found
+    text = io.StringIO()
+    show(found, Console(file=text, width=160))
+    printer = request.config.pluginmanager.get_plugin("terminalreporter")
+    if found and printer:
+        printer.write_line("\n" + text.getvalue())
+
+
+@pytest.fixture(scope="session")
+def tiny(night: nights.Made, night_folder: pathlib.Path, tmp_path_factory, fault_rows) -> Faults:
+    """A copy of the tiny night's warehouse, whose one run was published without a fault."""
+    root = tmp_path_factory.mktemp("faults") / "warehouse"
+    shutil.copytree(night_folder / "warehouse", root)
+    arguments = [*nights.overrides_of(night_folder), "spark.master=local[2,4]"]
+    return Faults(root, arguments, fault_rows, night.outcome.run.run_id, night.outcome.seconds)
+
+
+@pytest.fixture(scope="session")
+def base(night_folder: pathlib.Path, tmp_path_factory, fault_rows) -> Faults:
+    """A warehouse with an undisturbed night of ten days ago, made by the command itself."""
+    root = tmp_path_factory.mktemp("faults") / "warehouse"
+    quicker = ["similarity.track_methods=[cosine]", "recommend.blend={cosine: 0.5, als: 0.5}"]
+    arguments = [*nights.overrides_of(night_folder), *quicker, "spark.master=local[2,4]", "evaluation.every_n_nights=1"]
+    made = Faults(root, arguments, fault_rows)
+    made.undisturbed(date(0))
+    return made
+
+
+def date(number: int) -> dt.date:
+    """Days on which nights are run: in the past, so that they can follow each other."""
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=40 - number)

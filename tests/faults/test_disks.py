@@ -1,0 +1,56 @@
+"""A warehouse on a disk that is full, or cannot be written: the night says so, and the next one needs no hand work."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.conftest import date
+from tests.faults.harness import Faults
+from tests.faults.reader import Reader
+
+pytestmark = pytest.mark.system
+DISK_MB = 64
+
+
+@pytest.fixture
+def disk(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A small disk in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "musai-faults", folder], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"a disk of its own needs root: {made.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.parametrize(("number", "free_kb"), [(20, 64), (21, 500), (22, 1000)])
+def test_a_full_disk(base: Faults, disk: pathlib.Path, number: int, free_kb: int) -> None:
+    faults = base.copied_to(disk)
+    ballast = disk / "ballast"
+    used = sum(path.stat().st_blocks * 512 for path in disk.rglob("*"))
+    ballast.write_bytes(b"\0" * (DISK_MB * 2**20 - used - free_kb * 1024))
+    with Reader(faults.root) as reader:
+        night = faults.night("--run-date", str(date(number)))
+        assert night.finish() == 1
+        assert "No space left on device" in night.said
+        ballast.unlink()
+        go_on = ["--from", night.job] if night.run_id else []
+        faults.recovered("full disk", faults.night("--run-date", str(date(number)), *go_on), reader, "--from")
+
+
+def test_a_disk_that_cannot_be_written(base: Faults, disk: pathlib.Path) -> None:
+    faults = base.copied_to(disk)
+    with Reader(faults.root) as reader:
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        night = faults.night("--run-date", str(date(23)))
+        assert night.finish() == 1
+        assert "Read-only file system" in night.said
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        faults.recovered("read-only disk", faults.night("--run-date", str(date(23))), reader, "a new run")
