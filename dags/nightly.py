@@ -22,8 +22,8 @@ TOGETHER = [tuple(tables.order(jobs.split("+"))) for jobs in os.environ.get("MUS
 PUBLISHED = [Asset("musai_published")]
 
 with DAG(
-    "musai_nightly", schedule=settings.schedule("MUSAI_SCHEDULE", "0 3 * * *"), catchup=False, max_active_runs=2,
-    params=settings.PARAMS, default_args=settings.TASKS, doc_md=__doc__, tags=["musai"],
+    "musai_nightly", schedule=settings.schedule("MUSAI_SCHEDULE", "0 3 * * *", at_once=True), catchup=False,
+    max_active_runs=2, params=settings.PARAMS, default_args=settings.TASKS, doc_md=__doc__, tags=["musai"],
 ):  # fmt: skip
     nightly = tables.order()
     group_of = {job: (job,) for job in nightly} | {job: group for group in TOGETHER for job in group}

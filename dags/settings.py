@@ -26,6 +26,8 @@ TASKS = {
 }
 
 
-def schedule(variable: str, usual: str) -> CronTriggerTimetable:
-    """The cron line of an environment variable, in `ingest.time_zone`."""
-    return CronTriggerTimetable(os.environ.get(variable, usual), timezone=night.time_zone(CONFIG).key)
+def schedule(variable: str, usual: str, at_once: bool = False) -> CronTriggerTimetable:
+    """The cron line of an environment variable, in `ingest.time_zone`. `at_once`: a new DAG begins with the run that
+    was due last, instead of waiting for the next."""
+    zone = night.time_zone(CONFIG).key
+    return CronTriggerTimetable(os.environ.get(variable, usual), timezone=zone, run_immediately=at_once)

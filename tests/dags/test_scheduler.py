@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -35,18 +36,15 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL server of this test's own on loopback, as the user `postgres`; the URL of an empty database."""
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL's server is missing: apt-get install postgresql")
     if os.geteuid() != 0:
         pytest.skip("not root: the server has to be started as another user than the tests run as")
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents):  # the server's user has to reach its data
-        if parent.owner() == "root" and parent.is_relative_to("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     user = pwd.getpwnam("postgres")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="musai-postgres-"))  # pytest's own folders are closed to other users
     os.chown(folder, user.pw_uid, user.pw_gid)
     port, data = free_port(), folder / "data"
 
@@ -62,6 +60,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow"
     finally:
         server("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
