@@ -12,7 +12,7 @@ SOURCES = $(wildcard musai jobs/*.py dags/*.py tests)
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-system test-realdata lint format lock .venv .venv-airflow
+.PHONY: help setup nightly test test-system test-realdata lint format lock bundle .venv .venv-airflow
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z][a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -89,6 +89,36 @@ lock: .venv  ## write conf/requirements/*.txt anew from pyproject.toml
 	  /^torch==/ { n = split(builds, sha); for (i = 1; i <= n; i++) print "    --hash=sha256:" sha[i] (i < n ? " \\" : "") }' \
 	  $(LOCKS)/jobs.txt >$(LOCKS)/jobs.part && mv $(LOCKS)/jobs.part $(LOCKS)/jobs.txt
 	@$(UV_LOCK) --group airflow --exclude-newer $(AIRFLOW_AS_OF) --output-file $(LOCKS)/airflow.txt
+
+# What a cluster needs (README: On a cluster). The nodes bring Spark, whose pyspark has to be that of its JVM, so it is
+# left out; and Python, at the path that it has here: `make bundle PYTHON=/usr/bin/python3.11` names one of theirs.
+# Everything else is as the lock of the jobs pins it, and from the same sources and lock comes the same archive.
+BUNDLE := var/bundle
+# Without notes of uv's own on where a package came from and when.
+BUNDLE_PIP = UV_NO_INSTALLER_METADATA=1 $(UV) pip install --quiet --no-deps --python $(BUNDLE)/environment
+BUNDLED = $(shell find musai conf jobs -type f -not -path '*/__pycache__/*') pyproject.toml Makefile
+
+bundle: $(BUNDLE)/environment.tar.gz  ## what a cluster needs, in var/bundle: wheel, jobs, packed environment
+	@echo "$(BUNDLE) holds the wheel, the jobs and environment.tar.gz ($$(du -m $< | cut -f1) MB), which finds" \
+	  "$$(readlink $(BUNDLE)/environment/bin/python) and Spark on the nodes. The whole night:"
+	@echo "spark-submit --master spark://HOST:7077 --archives $<#environment" \
+	  "--conf spark.pyspark.python=./environment/bin/python" \
+	  "--conf spark.pyspark.driver.python=$(BUNDLE)/environment/bin/python $(BUNDLE)/jobs/nightly.py --config FILE"
+
+$(BUNDLE)/environment.tar.gz: $(BUNDLED) | .venv
+	@echo "Making $(BUNDLE) for $$($(PYTHON) -V); the first time takes a minute or two."
+	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/jobs && cp jobs/*.py $(BUNDLE)/jobs
+	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(BUNDLE)
+	@$(UV) venv --quiet --relocatable --python "$$(command -v $(PYTHON))" $(BUNDLE)/environment
+	@echo pyspark >$(BUNDLE)/from-the-cluster.txt
+	@$(UV) pip compile --quiet --python $(BUNDLE)/environment/bin/python --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --constraint $(LOCKS)/jobs.txt \
+	  --excludes $(BUNDLE)/from-the-cluster.txt --output-file $(BUNDLE)/requirements.txt pyproject.toml
+	@$(BUNDLE_PIP) --require-hashes --only-binary :all: --requirement $(BUNDLE)/requirements.txt
+	@$(BUNDLE_PIP) $(BUNDLE)/*.whl
+	@tar --create --file $@.part --use-compress-program='gzip -n4' --directory $(BUNDLE)/environment --sort=name \
+	  --mtime=@0 --owner=0 --group=0 --numeric-owner .
+	@mv $@.part $@
 
 .venv:
 	$(call environment,$@,$(LOCKS)/jobs.txt,3 3)
