@@ -90,12 +90,10 @@ lock: .venv  ## write conf/requirements/*.txt anew from pyproject.toml
 	  $(LOCKS)/jobs.txt >$(LOCKS)/jobs.part && mv $(LOCKS)/jobs.part $(LOCKS)/jobs.txt
 	@$(UV_LOCK) --group airflow --exclude-newer $(AIRFLOW_AS_OF) --output-file $(LOCKS)/airflow.txt
 
-# What a cluster needs (README: On a cluster). The nodes bring Spark, whose pyspark has to be that of its JVM, so it is
-# left out; and Python, at the path that it has here: `make bundle PYTHON=/usr/bin/python3.11` names one of theirs.
-# Everything else is as the lock of the jobs pins it, and from the same sources and lock comes the same archive.
+# What a cluster needs (README: On a cluster; musai/bundle.py says what is in the archive). The nodes bring Spark and the
+# release of Python that .venv has, at the path that it has here: `make bundle NODE_PYTHON=/usr/bin/python3.11` names theirs.
 BUNDLE := var/bundle
-# Without notes of uv's own on where a package came from and when.
-BUNDLE_PIP = UV_NO_INSTALLER_METADATA=1 $(UV) pip install --quiet --no-deps --python $(BUNDLE)/environment
+NODE_PYTHON ?= $(shell $(BIN)/python -c 'import os, sys; print(os.path.realpath(sys.executable))')
 BUNDLED = $(shell find musai conf jobs -type f -not -path '*/__pycache__/*') pyproject.toml Makefile
 
 bundle: $(BUNDLE)/environment.tar.gz  ## what a cluster needs, in var/bundle: wheel, jobs, packed environment
@@ -106,19 +104,12 @@ bundle: $(BUNDLE)/environment.tar.gz  ## what a cluster needs, in var/bundle: wh
 	  "--conf spark.pyspark.driver.python=$(BUNDLE)/environment/bin/python $(BUNDLE)/jobs/nightly.py --config FILE"
 
 $(BUNDLE)/environment.tar.gz: $(BUNDLED) | .venv
-	@echo "Making $(BUNDLE) for $$($(PYTHON) -V); the first time takes a minute or two."
-	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/jobs && cp jobs/*.py $(BUNDLE)/jobs
+	@echo "Making $(BUNDLE), which takes about a minute."
+	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/jobs $(BUNDLE)/environment && cp jobs/*.py $(BUNDLE)/jobs
 	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(BUNDLE)
-	@$(UV) venv --quiet --relocatable --python "$$(command -v $(PYTHON))" $(BUNDLE)/environment
-	@echo pyspark >$(BUNDLE)/from-the-cluster.txt
-	@$(UV) pip compile --quiet --python $(BUNDLE)/environment/bin/python --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links --constraint $(LOCKS)/jobs.txt \
-	  --excludes $(BUNDLE)/from-the-cluster.txt --output-file $(BUNDLE)/requirements.txt pyproject.toml
-	@$(BUNDLE_PIP) --require-hashes --only-binary :all: --requirement $(BUNDLE)/requirements.txt
-	@$(BUNDLE_PIP) $(BUNDLE)/*.whl
-	@tar --create --file $@.part --use-compress-program='gzip -n4' --directory $(BUNDLE)/environment --sort=name \
-	  --mtime=@0 --owner=0 --group=0 --numeric-owner .
-	@mv $@.part $@
+	@$(BIN)/python -m musai.bundle $(BUNDLE)/musai-*.whl $@.whole --node-python $(NODE_PYTHON) $(EXTRA:%=--extra %)
+	@tar --extract --file $@.whole --directory $(BUNDLE)/environment  # for the driver, where spark-submit is run
+	@mv $@.whole $@
 
 .venv:
 	$(call environment,$@,$(LOCKS)/jobs.txt,3 3)
