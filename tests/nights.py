@@ -64,14 +64,18 @@ class Made:
         return ds.dataset(self.outcome.run.uri(name), format="parquet", partitioning=None).to_table().to_pandas()
 
 
-def settings_of(folder: pathlib.Path, *overrides: str) -> Config:
-    base = [
+def overrides_of(folder: pathlib.Path) -> list[str]:
+    """KEY=VALUE of a tiny night on the files in `folder`, as the command line takes them."""
+    return [
         "spark.master=local[2]", "spark.shuffle_partitions=2", f"warehouse={folder / 'warehouse'}",
         f"inputs.interactions={folder / 'logs'}", f"inputs.tracks={folder / 'tracks.csv'}",
         "recommend.top_n=10", "factorization.factors=8", "factorization.iterations=5", "evaluation.ks=[5, 10]",
         "evaluation.resamples=50",
     ]  # fmt: skip
-    return configuration.load([], [*base, *overrides])
+
+
+def settings_of(folder: pathlib.Path, *overrides: str) -> Config:
+    return configuration.load([], [*overrides_of(folder), *overrides])
 
 
 def run(config: Config, **request: object) -> Made:
