@@ -49,7 +49,8 @@ airflow: setup  ## a local Airflow with the nightly DAG on the built-in demo; Ct
 test: setup lint  ## set-up, lint, then every test that needs neither root, system packages nor MUSAI_SHARED
 	@$(BIN)/python -m pytest -m "not realdata and not system"
 
-test-system: .venv  ## the tests that need root or system packages
+test-system: .venv bundle  ## the tests that need root or system packages
+	@command -v ip >/dev/null || echo "No iproute2: the cluster of namespaces is skipped; apt-get install iproute2" >&2
 	@[ "$$(id -u)" = 0 ] || echo "Not root: the tests that need it are skipped; sudo make test-system runs them." >&2
 	@$(BIN)/python -m pytest -m system
 
