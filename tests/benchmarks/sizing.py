@@ -105,9 +105,7 @@ def need(size: Size) -> Need:
 
 
 def table() -> None:
-    print(
-        f"| listeners x tracks | log rows | executors of {CORES} cores | heap + overhead | hours: one task + spread |"
-    )
+    print(f"| listeners x tracks | log | executors of {CORES} cores | heap + overhead | hours: one task + spread |")
     print("|---|---|---|---|---|")
     for size in SIZES:
         found = need(size)
