@@ -12,7 +12,7 @@ SOURCES = $(wildcard musai jobs/*.py dags/*.py tests)
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-system test-realdata lint format lock .venv .venv-airflow
+.PHONY: help setup nightly test test-system test-realdata lint format lock bundle .venv .venv-airflow
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z][a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -49,7 +49,8 @@ airflow: setup  ## a local Airflow with the nightly DAG on the built-in demo; Ct
 test: setup lint  ## set-up, lint, then every test that needs neither root, system packages nor MUSAI_SHARED
 	@$(BIN)/python -m pytest -m "not realdata and not system"
 
-test-system: .venv  ## the tests that need root or system packages
+test-system: .venv bundle  ## the tests that need root or system packages
+	@command -v ip >/dev/null || echo "No iproute2: the cluster of namespaces is skipped; apt-get install iproute2" >&2
 	@[ "$$(id -u)" = 0 ] || echo "Not root: the tests that need it are skipped; sudo make test-system runs them." >&2
 	@$(BIN)/python -m pytest -m system
 
@@ -98,6 +99,27 @@ lock: .venv  ## write conf/requirements/*.txt anew from pyproject.toml
 	  /^torch==/ { n = split(builds, sha); for (i = 1; i <= n; i++) print "    --hash=sha256:" sha[i] (i < n ? " \\" : "") }' \
 	  $(LOCKS)/jobs.txt >$(LOCKS)/jobs.part && mv $(LOCKS)/jobs.part $(LOCKS)/jobs.txt
 	@$(UV_LOCK) --group airflow --exclude-newer $(AIRFLOW_AS_OF) --output-file $(LOCKS)/airflow.txt
+
+# What a cluster needs (README: On a cluster; musai/bundle.py says what is in the archive). The nodes bring Spark and the
+# release of Python that .venv has, at the path that it has here: `make bundle NODE_PYTHON=/usr/bin/python3.11` names theirs.
+BUNDLE := var/bundle
+NODE_PYTHON ?= $(shell $(BIN)/python -c 'import os, sys; print(os.path.realpath(sys.executable))')
+BUNDLED = $(shell find musai conf jobs -type f -not -path '*/__pycache__/*') pyproject.toml Makefile
+
+bundle: $(BUNDLE)/environment.tar.gz  ## what a cluster needs, in var/bundle: wheel, jobs, packed environment
+	@echo "$(BUNDLE) holds the wheel, the jobs and environment.tar.gz ($$(du -m $< | cut -f1) MB), which finds" \
+	  "$$(readlink $(BUNDLE)/environment/bin/python) and Spark on the nodes. The whole night:"
+	@echo "spark-submit --master spark://HOST:7077 --archives $<#environment" \
+	  "--conf spark.pyspark.python=./environment/bin/python" \
+	  "--conf spark.pyspark.driver.python=$(BUNDLE)/environment/bin/python $(BUNDLE)/jobs/nightly.py --config FILE"
+
+$(BUNDLE)/environment.tar.gz: $(BUNDLED) | .venv
+	@echo "Making $(BUNDLE), which takes about a minute."
+	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/jobs $(BUNDLE)/environment && cp jobs/*.py $(BUNDLE)/jobs
+	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(BUNDLE)
+	@$(BIN)/python -m musai.bundle $(BUNDLE)/musai-*.whl $@.whole --node-python $(NODE_PYTHON) $(EXTRA:%=--extra %)
+	@tar --extract --file $@.whole --directory $(BUNDLE)/environment  # for the driver, where spark-submit is run
+	@mv $@.whole $@
 
 .venv:
 	$(call environment,$@,$(LOCKS)/jobs.txt,3 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
     from pyspark.sql import DataFrame, SparkSession
 
+log = logging.getLogger(__name__)
+
 
 def build(config: Config, name: str = "musai") -> SparkSession:
     """Start Spark, or take the session that `spark-submit` or a test has started already.
 
     What a result depends on (time zone, ANSI mode, timestamp type) is set on the session in either case; what only
-    a new session can take (master, memory) is left to `spark-submit` where that started it.
+    a new session can take (master, name, memory) is left to `spark-submit` where that started it.
     Raises InputError where Java is missing or too old.
     """
     try:
@@ -35,24 +38,25 @@ def build(config: Config, name: str = "musai") -> SparkSession:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     from pyspark.sql import SparkSession
 
-    builder = SparkSession.builder.appName(name)
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit runs us: master and memory are its own
-    if not submitted:
-        builder = builder.master(config.spark.master).config("spark.driver.memory", config.spark.driver_memory)
+    builder = SparkSession.builder
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        log.info("master, name and driver memory are spark-submit's, not those of the configuration's section spark")
+    else:
+        builder = builder.appName(name).master(config.spark.master)
+        builder = builder.config("spark.driver.memory", config.spark.driver_memory)
         for key, value in _of_a_new_session().items():
             builder = builder.config(key, value)
     for key, setting in config.spark.conf.items():
         builder = builder.config(key, setting)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR" if config.log.level != "debug" else "INFO")
-    cores = session.sparkContext.defaultParallelism
     settings = {
         "spark.sql.session.timeZone": config.ingest.time_zone,
         "spark.sql.ansi.enabled": "true",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.adaptive.enabled": "true",
-        "spark.sql.shuffle.partitions": str(config.spark.shuffle_partitions or max(4, 2 * cores)),
+        "spark.sql.shuffle.partitions": str(config.spark.shuffle_partitions or _shuffle_partitions(session)),
         "spark.sql.sources.partitionOverwriteMode": "static",
         "spark.sql.files.ignoreCorruptFiles": "false",
         "spark.sql.files.ignoreMissingFiles": "false",
@@ -60,6 +64,13 @@ def build(config: Config, name: str = "musai") -> SparkSession:
     for key, value in settings.items():
         session.conf.set(key, value)
     return session
+
+
+def _shuffle_partitions(session: SparkSession) -> int:
+    """By the cores where they are known now; a cluster's executors may come later: as spark-submit says, or 200."""
+    if is_local(session):
+        return max(4, 2 * cores(session))
+    return int(session.conf.get("spark.sql.shuffle.partitions") or 200)
 
 
 def _of_a_new_session() -> dict[str, str]:

@@ -65,7 +65,7 @@ class Made:
 
 
 def overrides_of(folder: pathlib.Path) -> list[str]:
-    """The KEY=VALUE of a tiny night on the inputs in a folder."""
+    """KEY=VALUE of a tiny night on the files in `folder`, as the command line takes them."""
     return [
         "spark.master=local[2]", "spark.shuffle_partitions=2", f"warehouse={folder / 'warehouse'}",
         f"inputs.interactions={folder / 'logs'}", f"inputs.tracks={folder / 'tracks.csv'}",
