@@ -17,7 +17,7 @@ from musai import config as configuration
 from musai import tables
 from musai.config import Config
 from musai.errors import InputError, MusaiError
-from musai.redaction import Formatter, redacted
+from musai.redaction import Formatter, plain, redacted
 
 SAME_OPTIONS = argparse.ArgumentParser(add_help=False)
 SAME_OPTIONS.add_argument(
@@ -111,14 +111,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = COMMANDS[options.command](options)
     except InputError as error:
         for fault in error.faults:
-            console.print(redacted(f"musai: {fault}"), markup=False)
+            console.print(plain(redacted(f"musai: {fault}")), markup=False)
         status = error.exit_status
     except MusaiError as error:
-        console.print(redacted(f"musai: {error}"), markup=False)
+        console.print(plain(redacted(f"musai: {error}")), markup=False)
         status = error.exit_status
     except OSError as error:
         text = f"musai: {error.filename or ''}: {error.strerror or error}".replace(": :", ":")
-        console.print(redacted(text), markup=False)
+        console.print(plain(redacted(text)), markup=False)
         status = 1
     except KeyboardInterrupt:
         console.print("musai: interrupted; `musai nightly --from JOB` goes on", markup=False)

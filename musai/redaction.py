@@ -1,4 +1,6 @@
-"""What must not stand in a log: credentials in URIs and in settings. Imports nothing of ours."""
+"""What must not reach a log or a terminal: credentials in URIs and settings, and characters that steer a terminal.
+
+Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -16,6 +18,9 @@ SETTING = re.compile(
 )
 
 
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
 def is_secret(name: str) -> bool:
     """Whether what a setting of this name holds is to be hidden."""
     return bool(re.search(HUSHED, name, re.IGNORECASE))
@@ -24,6 +29,11 @@ def is_secret(name: str) -> bool:
 def redacted(text: str) -> str:
     """The text with `***` for what a URI says before its @, and for the value of anything called secret, token, ..."""
     return SETTING.sub(rf"\g<key>{HIDDEN}", USER_INFO.sub(rf"\g<scheme>{HIDDEN}@", text))
+
+
+def plain(text: str) -> str:
+    """The text in one line: control characters, and those that turn the direction of writing, as \\xNN or \\uNNNN."""
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Formatter(logging.Formatter):

@@ -13,6 +13,7 @@ from musai import storage
 from musai.columns import FOR_YOU
 from musai.config import Config
 from musai.errors import InputError
+from musai.redaction import plain
 from musai.warehouse import Warehouse
 
 ROWS = 20  # of a list on the screen
@@ -36,12 +37,12 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     grid = Grid(
         "plays",
         "track",
-        title=f"{escape(user_id)} heard {heard.num_rows} tracks, most of all",
+        title=f"{_shown(user_id)} heard {heard.num_rows} tracks, most of all",
         box=None,
         title_justify="left",
     )
     for row in heard.sort_by([("plays", "descending"), ("track_id", "ascending")]).slice(0, 10).to_pylist():
-        grid.add_row(f"{row['plays']:g}", escape(names(row["track_id"])))
+        grid.add_row(f"{row['plays']:g}", _shown(names(row["track_id"])))
     console.print(grid)
     lists = _rows(published, "recommendations", pc.field("user_id") == user_id)
     assert lists is not None
@@ -51,7 +52,7 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
         for row in one.slice(0, ROWS).to_pylist():
             because = names(row["because_track_id"]) if row["because_track_id"] is not None else ""
             score = f"{row['score']:.3f}"
-            grid.add_row(str(row["rank"]), escape(names(row["track_id"])), score, row["source"], escape(because))
+            grid.add_row(str(row["rank"]), _shown(names(row["track_id"])), score, row["source"], _shown(because))
         console.print(grid)
         if one.num_rows > ROWS:
             console.print(f"... {one.num_rows - ROWS} more")
@@ -64,11 +65,11 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
     entry = _rows(published, "tracks", pc.field("track_id") == track_id)
     if not (item and item.num_rows) and not (entry and entry.num_rows):
         raise InputError(f"no track {track_id!r} in the published run")
-    console.print(f"[bold]{escape(names(track_id))}[/bold]")
+    console.print(f"[bold]{_shown(names(track_id))}[/bold]")
     for row in entry.to_pylist() if entry else []:
         for column, value in row.items():
             if value is not None and column != "track_id":
-                console.print(f"  {column}: {value}", markup=False)
+                console.print(plain(f"  {column}: {value}"), markup=False)
     for row in item.to_pylist() if item else []:
         console.print(f"  {row['interactions']} listeners, {row['plays']:g} plays")
     near = _rows(published, "similar_tracks", pc.field("track_id") == track_id)
@@ -79,8 +80,13 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
         grid = Grid("", "track", "score", title=f"\nneighbours by {method}", box=None, title_justify="left")
         one = near.filter(pc.equal(near["method"], method)).sort_by("rank").slice(0, ROWS)
         for row in one.to_pylist():
-            grid.add_row(str(row["rank"]), escape(names(row["similar_track_id"])), f"{row['score']:.4g}")
+            grid.add_row(str(row["rank"]), _shown(names(row["similar_track_id"])), f"{row['score']:.4g}")
         console.print(grid)
+
+
+def _shown(text: str) -> str:
+    """Text of others, for rich and for a terminal."""
+    return escape(plain(text))
 
 
 def _rows(published: Warehouse, table: str, where: pc.Expression) -> pa.Table | None:

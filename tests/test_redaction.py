@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from musai import cli
-from musai.redaction import Formatter, redacted
+from musai.redaction import Formatter, plain, redacted
 
 SECRETS = ("AKIAKEY", "s3/cr+et==", "hunter2", "abc.def-ghi")
 
@@ -51,3 +51,7 @@ def test_the_command_says_what_is_wrong_without_them(capsys, tmp_path) -> None:
     said = capsys.readouterr().err
     assert "fs.s3a.secret.key" in said
     assert not any(secret in said for secret in SECRETS)
+
+
+def test_what_steers_a_terminal_is_spelt_out() -> None:
+    assert plain("a\x1b[31m\n\t\x00\x9b\u202eé\U0001f3b5") == "a\\x1b[31m\\n\\t\\x00\\x9b\\u202eé\U0001f3b5"
