@@ -152,6 +152,7 @@ class Factorization(Section):
     factors: Positive
     iterations: Positive
     regularization: NotNegative
+    regularization_exponent: NotNegative
     alpha: AboveZero
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import types
 from typing import Any
 
@@ -14,12 +15,13 @@ from scipy.sparse import random as random_sparse
 
 from musai import config
 from musai.errors import InputError, MusaiError
-from musai.factorization import als, devices
+from musai.factorization import als, devices, scaled
 from musai.factorization.als import Factors, check_limits, train
 
 
 def settings(**changes: Any) -> config.Factorization:
-    chosen = {"device": "cpu", "factors": 8, "iterations": 15, "regularization": 0.05, "alpha": 10.0, **changes}
+    chosen = {"device": "cpu", "factors": 8, "iterations": 15, "regularization": 0.05, "alpha": 10.0}
+    chosen |= {"regularization_exponent": 0, **changes}
     return config.load([], [f"factorization.{key}={value}" for key, value in chosen.items()]).factorization
 
 
@@ -82,6 +84,52 @@ def test_confidence_is_one_plus_alpha_weight(alpha: float) -> None:
         given = matrix[user].copy()
         given.data = 1 + np.float32(alpha) * given.data
         np.testing.assert_allclose(exact.recalculate_user(user, given), by_hand, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0])
+def test_regularization_grows_with_the_confidences_of_a_row(exponent: float) -> None:
+    """At rest both sides solve their normal equations with the l of the docstring, within what a block allows."""
+    matrix = sparse_and_heavy()
+    chosen = settings(factors=4, alpha=5.0, regularization=2.0, regularization_exponent=exponent, iterations=300)
+    factors = train(matrix, chosen, 5, 1)
+    for weight, ours, theirs in (
+        (matrix.toarray().astype(np.float64), factors.users, factors.tracks.astype(np.float64)),
+        (matrix.toarray().astype(np.float64).T, factors.tracks, factors.users.astype(np.float64)),
+    ):
+        totals = ((1 + 5 * weight) * (weight > 0)).sum(axis=1)
+        scales = (totals / np.exp(np.log(totals[totals > 0]).mean())) ** exponent
+        for row in np.flatnonzero(totals):
+            left = (theirs.T * (1 + 5 * weight[row])) @ theirs
+            right = (theirs.T * (1 + 5 * weight[row])) @ (weight[row] > 0)
+            by_hand, one_for_all = (np.linalg.solve(left + 2 * s * np.eye(4), right) for s in (scales[row], 1.0))
+            assert np.abs(ours[row] - by_hand).max() < 0.03
+            if not 0.5 < scales[row] < 2:
+                assert np.abs(ours[row] - by_hand).max() < 0.5 * np.abs(ours[row] - one_for_all).max()
+    assert not factors.users[7].any()
+    assert not factors.tracks[3].any()
+
+
+def sparse_and_heavy() -> csr_matrix:
+    """Rows and columns of 1 to 40 weights, and one of each without any."""
+    chance = np.outer(np.linspace(0.02, 1, 60), np.linspace(0.1, 1, 40))
+    matrix = (np.random.default_rng(0).random((60, 40)) < chance) * np.linspace(0.5, 1.5, 40)
+    matrix[7, :] = matrix[:, 3] = 0
+    return csr_matrix(matrix.astype(np.float32))
+
+
+def test_threads_change_no_bit_of_scaled_rows() -> None:
+    one, two = (train(sparse_and_heavy(), settings(regularization_exponent=0.5), 1, threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one.users, two.users)
+    np.testing.assert_array_equal(one.tracks, two.tracks)
+
+
+def test_blocks_hold_rows_of_about_one_regularization() -> None:
+    scales = np.sort(np.random.default_rng(0).lognormal(size=500))
+    found = scaled.cuts(scales)
+    assert [found[0][0], found[-1][1]] == [0, 500]
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(found))
+    assert all(scales[end - 1] <= 1.1 * scales[start] for start, end in found)
+    assert scaled.cuts(np.zeros(0)) == []
 
 
 def test_the_same_as_implicit_called_bare() -> None:
@@ -240,11 +288,13 @@ def test_all_limits_are_named_at_once_and_before_training(monkeypatch: pytest.Mo
     assert all("factorization.backend=spark" in fault for fault in caught.value.faults)
 
 
-def test_the_gpu_finds_what_the_cpu_finds() -> None:
+@pytest.mark.parametrize("exponent", [0, 0.5])
+def test_the_gpu_finds_what_the_cpu_finds(exponent: float) -> None:
     if reason := devices.usable_gpu():
         pytest.skip(reason)
     matrix = weights(users=400, items=300, density=0.05)
-    found = [scores(train(matrix, settings(device=device, iterations=60), 0, 2)) for device in ("cpu", "gpu")]
+    chosen = {"regularization_exponent": exponent, "iterations": 60}
+    found = [scores(train(matrix, settings(device=device, **chosen), 0, 2)) for device in ("cpu", "gpu")]
     assert np.abs(found[0] - found[1]).mean() < 0.02
-    again = scores(train(matrix, settings(device="gpu", iterations=60), 0, 2))
+    again = scores(train(matrix, settings(device="gpu", **chosen), 0, 2))
     np.testing.assert_allclose(again, found[1], atol=1e-4)

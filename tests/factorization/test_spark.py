@@ -29,7 +29,8 @@ USERS, ITEMS = 60, 40
 
 
 def settings(**changes: Any) -> config.Factorization:
-    chosen = {"device": "cpu", "factors": 8, "iterations": 10, "regularization": 0.05, "alpha": 10.0, **changes}
+    chosen = {"device": "cpu", "factors": 8, "iterations": 10, "regularization": 0.05, "alpha": 10.0}
+    chosen |= {"regularization_exponent": 0, **changes}
     return config.load([], [f"factorization.{key}={value}" for key, value in chosen.items()]).factorization
 
 
