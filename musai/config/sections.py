@@ -135,6 +135,7 @@ class Similarity(Section):
     similar_exponent: Real
     bm25_k1: NotNegative
     bm25_b: Share
+    low_pass_factors: Positive
     max_tracks_per_user: Positive
     block_users: Positive
 
@@ -158,7 +159,7 @@ class Factorization(Section):
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", Method], NotNegative]
+    blend: dict[Literal["als", "low_pass", Method], NotNegative]
     lists: list[Literal["for_you", "discover"]]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
@@ -216,7 +217,7 @@ class Log(Section):
 
 
 def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:
-    missing = {name for name, weight in recommend.blend.items() if weight and name != "als"}
+    missing = {name for name, weight in recommend.blend.items() if weight and name not in ("als", "low_pass")}
     missing -= set(similarity.track_methods)
     if not missing:
         return None

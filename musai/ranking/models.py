@@ -36,6 +36,8 @@ class Sources:
     digest: str
     matrix: str | None = None
     users: int = 0
+    low_pass_factors: int = 0
+    seed: int = 0
 
 
 @dataclasses.dataclass
@@ -115,7 +117,9 @@ def _build(sources: Sources, folder: pathlib.Path) -> None:
     _build_neighbours(sources, known, folder)
     if methods := predicted.asked(sources.methods):
         near = _square_neighbours(folder, sources.methods, "mean_centred", known)
-        predicted.build(methods, str(sources.matrix), sources.users, near, folder)
+        predicted.build(
+            methods, str(sources.matrix), sources.users, near, sources.low_pass_factors, sources.seed, folder
+        )
 
 
 def _build_tracks(sources: Sources, folder: pathlib.Path) -> pa.Array:

@@ -1,7 +1,8 @@
-"""The memory-based predictors (musai.similarity.predictors) as parts of the blend.
+"""The parts of the blend that score every track at once: the memory-based predictors (musai.similarity.predictors)
+and the low-pass filter (musai.similarity.low_pass).
 
 Their arrays are worked out on each node from the whole matrix, so they serve where one machine holds it; what they
-predict is a weight for every track, which then stands in the blend as any other part does.
+predict for every track then stands in the blend as any other part does.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import scipy.sparse as sp
 
 from musai.matrix.reading import read_matrix
 from musai.similarity import neighbours, predictors
+from musai.similarity.low_pass import LowPass, low_pass
 
-METHODS = ("mean_centred", "neighbourhood_average")
-Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage
+FILTER = "low_pass"
+METHODS = ("mean_centred", "neighbourhood_average", FILTER)
+Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage | LowPass
 
 
 def asked(methods: Sequence[str]) -> list[str]:
@@ -25,12 +28,22 @@ def asked(methods: Sequence[str]) -> list[str]:
 
 
 def build(
-    methods: Sequence[str], matrix_uri: str, users: int, near: neighbours.Neighbours, folder: pathlib.Path
+    methods: Sequence[str],
+    matrix_uri: str,
+    users: int,
+    near: neighbours.Neighbours,
+    low_pass_factors: int,
+    seed: int,
+    folder: pathlib.Path,
 ) -> None:
     """Write the arrays of `methods` from the matrix [users, known]; `near`: the neighbours of mean_centred."""
     matrix = read_matrix(matrix_uri, users, len(near.indices))
     for method in methods:
-        if method == "mean_centred":
+        if method == FILTER:
+            smooth = low_pass(matrix, low_pass_factors, seed)
+            for side in SIDES:
+                np.save(folder / f"{method}.{side}.npy", getattr(smooth, side))
+        elif method == "mean_centred":
             centred = predictors.mean_centred(matrix, near)
             _save(folder, method, centred.similarity, centred.item_means, centred.mean)
         else:
@@ -42,6 +55,9 @@ def opened(methods: Sequence[str], folder: pathlib.Path) -> dict[str, Predictor]
     """The predictors over mapped arrays."""
     found: dict[str, Predictor] = {}
     for method in methods:
+        if method == FILTER:
+            found[method] = LowPass(*(_mapped(folder, method, side) for side in SIDES))
+            continue
         data, indices, indptr, per_item, mean = (_mapped(folder, method, part) for part in PARTS)
         square = sp.csr_matrix((data, indices, indptr), shape=(len(per_item), len(per_item)), copy=False)
         if method == "mean_centred":
@@ -60,6 +76,7 @@ def scores(predictor: Predictor, indptr: np.ndarray, indices: np.ndarray, values
     return np.ascontiguousarray(found, np.float32)
 
 
+SIDES = ("left", "right")  # of the low-pass filter
 PARTS = ("data", "indices", "indptr", "per_item", "mean")
 
 

@@ -43,6 +43,8 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         methods=tuple(name for name in blend if name != "als"),
         matrix=night.run.uri("user_item") if predicted.asked(tuple(blend)) else None,
         users=night.run.rows("users") or 0,
+        low_pass_factors=night.config.similarity.low_pass_factors,
+        seed=night.config.seed,
         digest=" ".join((night.run.manifest(table) or {}).get("digest", "-") for table in used),
     )
     factors = night.read("als_factors").where("side = 'user'") if "als" in blend else None

@@ -205,7 +205,7 @@ DECLARED = (
             rank int | 1 = first
             track_id string | the track
             score float | of the blend; comparable within a list only
-            source string | the part with the largest share: als, a similarity method, popularity, catalogue
+            source string | the part with the largest share: als, low_pass, a similarity method, popularity, catalogue
             because_track_id string | the heard track that speaks most for it; null where no neighbour does
         """),
         "Top-N lists.",

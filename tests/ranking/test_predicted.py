@@ -9,8 +9,9 @@ import pytest
 import scipy.sparse as sp
 
 from musai import config as configuration
-from musai.ranking import blocks, models
+from musai.ranking import blocks, models, predicted
 from musai.similarity import neighbours, predictors
+from musai.similarity.low_pass import low_pass
 
 USERS, TRACKS = 30, 25
 
@@ -21,14 +22,14 @@ def written(folder, name, **columns):
     return str(folder / name)
 
 
-@pytest.mark.parametrize("method", ["mean_centred", "neighbourhood_average"])
+@pytest.mark.parametrize("method", predicted.METHODS)
 def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
     random = np.random.default_rng(3)
     dense = np.where(random.random((USERS, TRACKS)) < 0.3, random.integers(1, 9, (USERS, TRACKS)), 0).astype(np.float32)
     dense[4] = 0  # a listener without weights
     matrix = sp.csr_matrix(dense)
     settings = configuration.load([], ["similarity.neighbours=10"]).similarity
-    near = neighbours.track_neighbours(matrix, method, settings, 1)
+    near = neighbours.track_neighbours(matrix, "mean_centred", settings, 1)
     row, place = np.nonzero(near.indices >= 0)
     coo = matrix.tocoo()
     sources = models.Sources(
@@ -45,17 +46,18 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
             tmp_path, "matrix", user_index=coo.row.astype(np.int32), item_index=coo.col.astype(np.int32),
             weight=coo.data,
         ),
-        users=USERS,
+        users=USERS, low_pass_factors=6, seed=1,
     )  # fmt: skip
     opened = models.opened(sources)
     block = blocks.Block(
         pa.array([f"u{u}" for u in range(USERS)]), matrix.indptr.astype(np.int64), matrix.indices, matrix.data, None
     )
     ranked = blocks.recommend(block, opened, blocks.Lists(5, ("for_you",), {method: 1.0}, 0))
-    if method == "mean_centred":
-        expected = predictors.mean_centred(matrix, near).scores(matrix)
-    else:
-        expected = predictors.neighbourhood_average(matrix).scores(matrix)
+    expected = {
+        "mean_centred": predictors.mean_centred(matrix, near),
+        "neighbourhood_average": predictors.neighbourhood_average(matrix),
+        "low_pass": low_pass(matrix, 6, 1),
+    }[method].scores(matrix)
     names = blocks.source_names(opened)
     for u in range(USERS):
         items = ranked.items[u, 0]
