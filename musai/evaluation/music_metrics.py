@@ -8,6 +8,7 @@ steps of 1/12 quarter note. Empty pieces have no features: `validate` refuses th
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
@@ -146,7 +147,7 @@ def bar_similarity(piece: Piece, lags: int = LAGS) -> np.ndarray:
     return found
 
 
-def overlapping_area(left: Sequence[float], right: Sequence[float]) -> float:
+def overlapping_area(left: Sequence[float] | np.ndarray, right: Sequence[float] | np.ndarray) -> float:
     """Integral of the lower of two kernel densities (Scott's bandwidth, a grid of 1,000 points), 0..1.
 
     Values that are all alike on a side have no density of their own: they get a bandwidth of 5% of both sides' spread
@@ -162,25 +163,54 @@ def overlapping_area(left: Sequence[float], right: Sequence[float]) -> float:
     return float(np.trapezoid(lower, grid))
 
 
-def likeness(ours: Sequence[Piece], real: Sequence[Piece]) -> dict[str, float]:
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """What a set of n excerpts is compared by: `values` float [n, len(FEATURES)], `lags` float [n, LAGS] (NaN: no two
+    bars so far apart), `transitions` float [12, 12]."""
+
+    values: np.ndarray
+    lags: np.ndarray
+    transitions: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def profile(pieces: Sequence[Piece]) -> Profile:
+    """Raises InputError as `validate`."""
+    values = np.array([list(features(piece).values()) for piece in pieces]).reshape(-1, len(FEATURES))
+    lags = np.array([bar_similarity(piece) for piece in pieces]).reshape(-1, LAGS)
+    return Profile(values, lags, transitions(pieces))
+
+
+def likeness(ours: Profile, real: Profile) -> dict[str, float]:
     """How like two sets of excerpts are: the overlapping area of every feature and of `structure` (bars alike, mean of
     the areas over the lags), and `transitions` (cosine of the two matrices)."""
-    values = [[features(piece) for piece in side] for side in (ours, real)]
-    found = {name: overlapping_area(*([one[name] for one in side] for side in values)) for name in FEATURES}
-    found["transitions"] = _cosine(transitions(ours).ravel(), transitions(real).ravel())
-    lags = [np.stack([bar_similarity(piece) for piece in side]) for side in (ours, real)]
-    areas = [
-        overlapping_area(*(side[~np.isnan(side)] for side in pair))
-        for pair in zip(lags[0].T, lags[1].T, strict=True)
-        if all((~np.isnan(side)).any() for side in pair)
-    ]
-    found["structure"] = float(np.mean(areas)) if areas else float("nan")
+    found = {
+        name: overlapping_area(ours.values[:, place], real.values[:, place]) for place, name in enumerate(FEATURES)
+    }
+    found["transitions"] = _cosine(ours.transitions.ravel(), real.transitions.ravel())
+    pairs = [(a[~np.isnan(a)], b[~np.isnan(b)]) for a, b in zip(ours.lags.T, real.lags.T, strict=True)]
+    areas = [overlapping_area(*pair) for pair in pairs if all(len(side) for side in pair)]
+    found["structure"] = float(np.mean(areas)) if areas else 0.0
     return found
 
 
+def compared(
+    ours: Profile, real: Mapping[str, tuple[Profile, Profile]], style: str
+) -> dict[str, tuple[float, float, float]]:
+    """Metric -> (ours, other real pieces of the style, the nearest other style), each against one half of the style's
+    real pieces. `real`: two halves of each style. Without another style the last is NaN."""
+    held, rest = real[style]
+    rows = [likeness(ours, held), likeness(rest, held)]
+    others = [likeness(halves[1], held) for name, halves in real.items() if name != style]
+    nearest = {name: max((other[name] for other in others), default=float("nan")) for name in rows[0]}
+    return {name: (rows[0][name], rows[1][name], nearest[name]) for name in rows[0]}
+
+
 def excerpts(pieces: Mapping[str, Piece], bars: int = EXCERPT) -> list[Piece]:
-    """The first `bars` bars of every piece that is as long and has notes in them."""
-    found = [pieces[name].excerpt(0, bars) for name in sorted(pieces) if pieces[name].bars >= bars]
+    """The first `bars` bars of every piece that has notes in them and is half as long at least."""
+    found = [pieces[name].excerpt(0, bars) for name in sorted(pieces) if pieces[name].bars * 2 >= bars]
     return [piece for piece in found if len(np.unique(piece.onset)) > 1]
 
 

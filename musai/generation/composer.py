@@ -10,6 +10,7 @@ import numpy as np
 
 from musai.errors import InputError
 from musai.generation import models, sampling, training
+from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
 from musai.generation.quadrants import PERFORMANCE, QUADRANTS
 from musai.generation.rnn import NoteRNN, Shape
@@ -127,7 +128,7 @@ def train(
     return models.model_bytes(trained.network, card)
 
 
-def _balanced(lessons: Sequence[Sequence[training.Lesson]]) -> list[training.Lesson]:
+def _balanced(lessons: Sequence[Sequence[Lesson]]) -> list[Lesson]:
     """A style of few pieces is repeated, until it has a tenth of the largest one's."""
     most = max(len(group) for group in lessons)
     return [one for group in lessons for one in [*group] * max(1, most // (10 * len(group)))]

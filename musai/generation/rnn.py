@@ -4,7 +4,8 @@ A note is predicted field by field, each given those before it:
     p(row | past) = p(shift) p(voice | shift) p(pitch | shift, voice) p(duration | shift, voice, pitch)
 Beside the recurrent state, each field's head sees the place of its note in the bar and in the form, and what stood
 there 1, 2, 4, 8 and 16 bars ago (`musai.generation.context`), which it may copy through a gate of its own: a pointer
-(See et al., 2017) whose targets are the lags. Pitches are those of C major or A minor.
+(See et al., 2017) whose targets are the lags. A pitch is scored by itself and by its interval from the voice's last
+one, so that steps and leaps are learnt once for all pitches. Pitches are those of C major or A minor.
 
 References: GRU, Cho et al. 2014; Lookback RNN, Waite et al. 2016; compound words, Hsiao et al. 2021.
 """
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from musai.generation.context import FORM, LAGS, LONGEST_BAR
 from musai.music.tokens import LONGEST, SIZES, VOICES
 
+WIDEST = 24  # semitones of an interval; wider ones count as that
 NOTHING = {"shift": LONGEST + 2, "voice": VOICES, "pitch": 0, "duration": LONGEST}  # of the row before the first
 
 
@@ -54,6 +56,7 @@ class NoteRNN(nn.Module):
         self.shift_head = _head(shape, place + lags * size + began, SIZES["shift"])
         self.voice_head = _head(shape, place + began, VOICES)
         self.pitch_head = _head(shape, place + (lags + VOICES + 1) * size, SIZES["pitch"])
+        self.interval_head = _head(shape, place + size, 2 * WIDEST + 1)
         self.duration_head = _head(shape, place + (2 * lags + 2) * size, LONGEST)
         self.copy = nn.ModuleDict({name: nn.Linear(shape.hidden, lags) for name in ("shift", "pitch", "duration")})
 
@@ -85,6 +88,7 @@ class NoteRNN(nn.Module):
         """[..., 128]; `back` [..., L], `sounding` [..., V], `voice` [...]."""
         heard = [self.pitch(back).flatten(-2), self.pitch(sounding).flatten(-2), self.voice(voice)]
         logits = self.pitch_head(torch.cat([hidden, self._place(place), *heard], dim=-1))
+        logits = logits + self._by_interval(hidden, place, sounding, voice)
         return self._copied("pitch", hidden, logits, back, back > 0)
 
     def duration_logits(
@@ -94,6 +98,14 @@ class NoteRNN(nn.Module):
         heard = [self.pitch(back).flatten(-2), self.duration(length).flatten(-2), self.voice(voice), self.pitch(pitch)]
         logits = self.duration_head(torch.cat([hidden, self._place(place), *heard], dim=-1))
         return self._copied("duration", hidden, logits, (length - 1).clamp(min=0), length > 0)
+
+    def _by_interval(self, hidden: Tensor, place: dict[str, Tensor], sounding: Tensor, voice: Tensor) -> Tensor:
+        """[..., 128]: what speaks for each pitch by its interval from the voice's note before; 0 without one."""
+        last = sounding.gather(-1, voice[..., None])
+        scores = self.interval_head(torch.cat([hidden, self._place(place), self.voice(voice)], dim=-1))
+        interval = torch.arange(SIZES["pitch"], device=last.device) - last
+        found: Tensor = scores.gather(-1, interval.clamp(-WIDEST, WIDEST) + WIDEST) * (last > 0)
+        return found
 
     def _place(self, place: dict[str, Tensor]) -> Tensor:
         return torch.cat([self.position(place["position"]), self.form(place["form"]), self.left(place["left"])], dim=-1)

@@ -19,12 +19,13 @@ from musai.music.tokens import VOICES, Part, tokens_of
 
 COMMON_METERS = 0.03  # a meter of a smaller share of a style's pieces is not asked for
 MOST_BARS = 64
+USUAL_VOICES = 0.9  # of a style's pieces, that a track's voices are enough for
 
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """`meters` and `lengths`: pieces by quadrant and meter ("6/8"), and by bars; `lowest` and `highest`: [V] pitches in
-    the common tonic; `centre`: the mean semitones from the common tonic to the pieces' own keys."""
+    """`meters`: pieces by quadrant and meter ("6/8"); `lowest` and `highest`: [V] pitches in the common tonic;
+    `longest`: steps of a note or a silence."""
 
     name: str
     pieces: int
@@ -90,7 +91,9 @@ def lessons_of(pieces: Mapping[str, Piece], style: str) -> tuple[list[Lesson], S
 
 
 def _style(name: str, lessons: Sequence[Lesson], layouts: Sequence[tuple[Part, ...]]) -> Style:
-    widest = max(layouts, key=lambda parts: sum(part.voices for part in parts))
+    voices_of = [[part.voices for part in same] for same in zip(*layouts, strict=True)]
+    usual = [int(np.quantile(counts, USUAL_VOICES, method="higher")) for counts in voices_of]
+    parts = tuple(dataclasses.replace(part, voices=count) for part, count in zip(layouts[0], usual, strict=True))
     rows = np.concatenate([lesson.rows for lesson in lessons])
     voices = [rows[rows[:, 1] == voice, 2] for voice in range(VOICES)]
     ranges = [np.percentile(one, [0.5, 99.5]).astype(int) if len(one) else (0, 127) for one in voices]
@@ -101,7 +104,7 @@ def _style(name: str, lessons: Sequence[Lesson], layouts: Sequence[tuple[Part, .
     return Style(
         name=name,
         pieces=len(lessons),
-        parts=widest,
+        parts=parts,
         lowest=tuple(int(low) for low, _ in ranges),
         highest=tuple(int(high) for _, high in ranges),
         longest=int(np.percentile(rows[:, 3], 99.9)) + 1,
