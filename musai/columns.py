@@ -21,6 +21,7 @@ BECAUSE_TRACK_ID = "because_track_id"
 
 FOR_YOU = "for_you"
 DISCOVER = "discover"
+MADE_FOR_YOU = "made_for_you"
 
 POPULARITY = "popularity"  # `recommendations.source` of a listener without history
 CATALOGUE = "catalogue"  # ... of a track that nobody has heard, which fills a list that would stay short

@@ -158,10 +158,25 @@ class Factorization(Section):
     alpha: AboveZero
 
 
+class Generation(Section):
+    tracks: Count
+    styles: dict[str, list[str]]
+    emotions: Annotated[list[Literal["happy", "calm", "sad", "tense"]], Field(min_length=1)]
+    bars: Annotated[int, BeforeValidator(_number), Field(ge=4, le=64)]
+    temperature: AboveZero
+    nucleus: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)]
+    attempts: Positive
+    keep_tracks: Count
+    list_length: Positive
+    train: bool
+    train_minutes: AboveZero
+    licences: list[str]
+
+
 class Recommend(Section):
     top_n: Positive
     blend: dict[Literal["als", "low_pass", Method], NotNegative]
-    lists: list[Literal["for_you", "discover"]]
+    lists: list[Literal["for_you", "discover", "made_for_you"]]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
     block_memory_mb: Positive
@@ -235,6 +250,7 @@ class Config(Section):
     matrix: Matrix
     similarity: Similarity
     factorization: Factorization
+    generation: Generation
     recommend: Recommend
     evaluation: Evaluation
     audit: Audit

@@ -90,6 +90,19 @@ class Night:
                 return {"run_id": pointer["run_id"], "run_date": str(date), "config_digest": digest, "path": path}
         return None
 
+    def parents(self, table: str) -> DataFrame | None:
+        """A table of the parent run (the published one of the greatest earlier date); None where it has none."""
+        named = ((self.warehouse.parent(self.run.record.date) or {}).get("tables") or {}).get(table)
+        if named is None:
+            return None
+        return self.session.read.parquet(self.run.storage.spark_uri(named["path"]))
+
+    def published_model(self, name: str) -> dict[str, Any] | None:
+        """The row of `models` of that name: tonight's, else the parent run's."""
+        frame = self.read("models") if self.has("models") else self.parents("models")
+        row = frame.where(f"name = '{name}'").first() if frame is not None else None
+        return row.asDict() if row else None
+
     @property
     def until(self) -> dt.datetime:
         """The end of the run date in `ingest.time_zone`: the first instant that the run does not cover."""

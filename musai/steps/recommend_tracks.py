@@ -8,6 +8,7 @@ from musai import columns
 from musai.inputs.files import read_ids
 from musai.ranking import blocks, models, predicted
 from musai.ranking import spark as ranking
+from musai.ranking.made_for_you import made_for_you
 from musai.session import cores
 from musai.steps import Night
 
@@ -19,6 +20,8 @@ JOB = "recommend_tracks"
 
 def run(night: Night) -> None:
     frame, sources = lists_of(night, night.read("users").select("user_index", "user_id"))
+    if (made := _made_for_you(night)) is not None:
+        frame = frame.unionByName(made)
     written = night.write(frame, "recommendations", JOB)
     models.dropped(sources)
     night.note(f"{written['rows']} rows for {night.run.rows('users')} listeners")
@@ -29,8 +32,9 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
     settings = night.config.recommend
     blend: dict[str, float] = {name: weight for name, weight in settings.blend.items() if weight}
     has_tracks = night.has("tracks")
-    names = tuple(name for name in settings.lists if has_tracks or name != columns.DISCOVER)
-    for left_out in sorted(set(settings.lists) - set(names)):
+    asked = [name for name in settings.lists if name != columns.MADE_FOR_YOU]
+    names = tuple(name for name in asked if has_tracks or name != columns.DISCOVER)
+    for left_out in sorted(set(asked) - set(names)):
         night.note(f"{left_out} was left out: it needs the catalogue's artists (inputs.tracks)")
     used = ["items", "track_neighbours", "als_factors", *(["tracks"] if has_tracks else [])]
     sources = models.Sources(
@@ -63,3 +67,18 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         ranking.partitions_for(count, size, cores(night.session)),
     )
     return frame, sources
+
+
+def _made_for_you(night: Night) -> DataFrame | None:
+    if columns.MADE_FOR_YOU not in night.config.recommend.lists or not night.run.rows("generated_tracks"):
+        return None
+    settings = night.config.generation
+    return made_for_you(
+        night.read("users"),
+        night.read("interactions"),
+        night.read("tracks") if night.has("tracks") else None,
+        night.read("generated_tracks"),
+        settings.styles,
+        settings.list_length,
+        night.config.seed,
+    )

@@ -10,7 +10,7 @@ DECLARED = (
         "nightly",
         ("user_id", "track_id"),
         ("ingest_interactions",),
-        ("build_user_item", "evaluate_recommendations", "audit_run"),
+        ("build_user_item", "recommend_tracks", "evaluate_recommendations", "audit_run"),
         columns("""
             user_id string | the listener, in the user's own text
             track_id string | the track, after aliases
@@ -25,7 +25,7 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("ingest_tracks",),
-        ("recommend_tracks", "evaluate_recommendations", "audit_run"),
+        ("train_generators", "recommend_tracks", "evaluate_recommendations", "audit_run"),
         columns("""
             track_id string | the track
             title string | title
@@ -63,7 +63,14 @@ DECLARED = (
         "nightly",
         ("user_index",),
         ("build_user_item",),
-        ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run"),
+        (
+            "compute_similarities",
+            "train_als",
+            "generate_tracks",
+            "recommend_tracks",
+            "evaluate_recommendations",
+            "audit_run",
+        ),
         columns("""
             user_index int | 0.. in the order of user_id
             user_id string | the listener
@@ -201,11 +208,11 @@ DECLARED = (
         ("evaluate_recommendations", "audit_run"),
         columns("""
             user_id string | the listener
-            list string | for_you, discover
+            list string | for_you, discover, made_for_you
             rank int | 1 = first
             track_id string | the track
             score float | of the blend; comparable within a list only
-            source string | the part with the largest share: als, low_pass, a similarity method, popularity, catalogue
+            source string | the part with the largest share: als, low_pass, a method, popularity, catalogue, style
             because_track_id string | the heard track that speaks most for it; null where no neighbour does
         """),
         "Top-N lists.",

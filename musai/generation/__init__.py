@@ -1,0 +1,1 @@
+"""New music: networks, sampling, what is refused, and where each track comes from."""

@@ -1,0 +1,134 @@
+"""The RNN as a composer: what is asked for -> a piece, and how a composer is trained and kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from musai.errors import InputError
+from musai.generation import models, sampling, training
+from musai.generation.lessons import Lesson
+from musai.generation.models import ModelFile
+from musai.generation.quadrants import PERFORMANCE, QUADRANTS
+from musai.generation.rnn import NoteRNN, Shape
+from musai.generation.sampling import Sampler
+from musai.generation.styles import Style, lessons_of
+from musai.music.notes import Piece
+from musai.music.tokens import piece_from
+
+METHOD = "rnn"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """One track that is wanted; `meter` None: drawn from those of the style."""
+
+    style: str
+    emotion: str
+    seed: int
+    bars: int = 16
+    meter: tuple[int, int] | None = None
+    primer: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Composer:
+    network: NoteRNN
+    styles: tuple[Style, ...]
+    digest: str
+    card: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        return [style.name for style in self.styles]
+
+    def compose(self, wishes: Sequence[Wish], sampler: Sampler | None = None) -> list[Piece]:
+        """A piece for each wish; the same wish gives the same piece. Raises InputError for an unknown style."""
+        unknown = sorted({wish.style for wish in wishes} - set(self.names))
+        if unknown:
+            raise InputError(f"no style {', '.join(unknown)}; the model knows {', '.join(self.names)}")
+        requests = [self._request(wish) for wish in wishes]
+        grammars = [style.grammar for style in self.styles]
+        rows = sampling.sample(self.network, requests, grammars, sampler or Sampler())
+        return [self._performed(wish, one, found) for wish, one, found in zip(wishes, requests, rows, strict=True)]
+
+    def _request(self, wish: Wish) -> sampling.Request:
+        style = self.styles[self.names.index(wish.style)]
+        meters = style.meters_of(wish.emotion)
+        lot = np.random.default_rng([wish.seed, 1]).random()
+        drawn = list(meters)[int((np.cumsum(list(meters.values())) < lot).sum().clip(0, len(meters) - 1))]
+        meter = wish.meter or drawn
+        if meter not in self.network.shape.meters:
+            raise InputError(f"the meter {meter[0]}/{meter[1]} is none that the model has learnt")
+        emotion = QUADRANTS.index(wish.emotion)
+        number = self.network.shape.meters.index(meter)
+        return sampling.Request(self.names.index(wish.style), emotion, number, wish.bars, wish.seed, wish.primer)
+
+    def _performed(self, wish: Wish, request: sampling.Request, rows: np.ndarray) -> Piece:
+        """Tempo, velocity and key, drawn by the wish's seed."""
+        style, how = self.styles[request.style], PERFORMANCE[wish.emotion]
+        random = np.random.default_rng([wish.seed, 2])
+        tempo = round(random.uniform(how.slowest, how.fastest))
+        piece = piece_from(rows, style.parts, self.network.shape.meters[request.meter], tempo, how.velocity)
+        move = int(random.integers(-3, 4)) + how.register
+        lowest, highest = int(piece.pitch.min(initial=127)), int(piece.pitch.max(initial=0))
+        return piece.transposed(move) if len(piece) and lowest + move >= 21 and highest + move <= 108 else piece
+
+
+def load(file: ModelFile) -> Composer:
+    """Raises InputError where the file holds another kind of model."""
+    if file.card.get("kind") != METHOD:
+        raise InputError(f"a model of kind {file.card.get('kind')} is no {METHOD}")
+    about = file.card["shape"]
+    shape = Shape(**{**about, "styles": tuple(about["styles"]), "meters": tuple(map(tuple, about["meters"]))})
+    network = NoteRNN(shape)
+    network.load_state_dict(file.weights)
+    return Composer(network.eval(), tuple(map(Style.from_json, file.card["styles"])), file.digest, file.card)
+
+
+def train(
+    pieces: Mapping[str, Mapping[str, Piece]],
+    held_out: Mapping[str, Mapping[str, Piece]],
+    schedule: training.Schedule,
+    sources: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> bytes:
+    """The model file of a composer, from style -> name -> piece; `sources` (manifest, licences) goes into its card."""
+    lessons, styles, left_out = [], [], {}
+    for name in sorted(pieces):
+        ours, style, why = lessons_of(pieces[name], name)
+        lessons.append(ours)
+        styles.append(style)
+        left_out[name] = why
+    meters = tuple(sorted({one.meter for group in lessons for one in group}))
+    shape = Shape(tuple(style.name for style in styles), meters, **(sizes or {}))
+    exam = [
+        one
+        for name in shape.styles
+        if held_out.get(name)
+        for one in lessons_of(held_out[name], name)[0]
+        if one.meter in meters
+    ]
+    trained = training.train(_balanced(lessons), exam, shape, schedule, say)
+    card = {
+        "kind": METHOD,
+        "shape": dataclasses.asdict(shape),
+        "styles": [style.to_json() for style in styles],
+        "left_out": left_out,
+        "sources": dict(sources),
+        "emotions": "of each tune by mode (valence) and density of notes against its style's median (arousal)",
+        "nats_a_note": [[round(loss, 4) for loss in pair] for pair in trained.losses],
+        "schedule": dataclasses.asdict(schedule),
+        "versions": models.versions(),
+    }
+    return models.model_bytes(trained.network, card)
+
+
+def _balanced(lessons: Sequence[Sequence[Lesson]]) -> list[Lesson]:
+    """A style of few pieces is repeated, until it has a tenth of the largest one's."""
+    most = max(len(group) for group in lessons)
+    return [one for group in lessons for one in [*group] * max(1, most // (10 * len(group)))]

@@ -1,0 +1,50 @@
+"""From MIDI files with styles and licences to a composer and its judge."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import pathlib
+from collections.abc import Sequence
+
+from musai.errors import InputError
+from musai.generation import composer, judge
+from musai.generation.training import Schedule
+from musai.music.midi import read_all, reasons
+from musai.music.ngrams import distinct
+from musai.music.notes import Piece
+
+HELD_OUT = 0.1  # of a style's pieces, by a digest of their ids
+FEWEST = 8  # pieces from which a style can be learnt
+
+
+def training_of(files: Sequence[tuple[str, str, str, str]], schedule: Schedule) -> tuple[bytes, bytes, dict[str, int]]:
+    """(model file, judge file, files left out by reason) from (id, style, path, licence).
+
+    Raises InputError where no style has FEWEST pieces.
+    """
+    read, rejected = read_all([pathlib.Path(path) for _, _, path, _ in files])
+    styles: dict[str, dict[str, Piece]] = collections.defaultdict(dict)
+    for name, style, path, _ in files:
+        if pathlib.Path(path) in read:
+            styles[style][name] = read[pathlib.Path(path)]
+    usable = {style: distinct(pieces) for style, pieces in sorted(styles.items()) if len(pieces) >= FEWEST}
+    if not usable:
+        raise InputError(f"no style has {FEWEST} tracks with MIDI files of an allowed licence")
+    held_out = {style: {n: p for n, p in pieces.items() if _lot(n) < HELD_OUT} for style, pieces in usable.items()}
+    training = {style: {n: p for n, p in ps.items() if n not in held_out[style]} for style, ps in usable.items()}
+    manifest = [[name, style, licence] for name, style, path, licence in files if pathlib.Path(path) in read]
+    sources = {
+        "manifest": "the catalogue's tracks by id, style and licence",
+        "manifest_digest": hashlib.sha256(json.dumps(manifest).encode()).hexdigest(),
+        "files": len(manifest),
+        "licences": sorted({licence for *_, licence in manifest}),
+    }
+    model = composer.train(training, held_out, schedule, sources)
+    law = judge.to_bytes(judge.judge(training, held_out))
+    return model, law, reasons(rejected.values())
+
+
+def _lot(name: str) -> float:
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32

@@ -1,0 +1,161 @@
+"""Whether a piece copies one that was trained on: hashed melodic n-grams, transposition and tempo aside.
+
+An index holds every n-gram of every piece (8 bytes each; 5 M pieces of 200 notes are 8 GB, on disk as plain arrays);
+a look-up is a binary search an n-gram, so a track takes milliseconds against a million pieces. Thresholds are those
+that held-out real pieces of the corpus set (`thresholds`): real music borrows too.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from musai.music import ngrams
+from musai.music.ngrams import N
+from musai.music.notes import Piece
+
+CANDIDATES = 24  # pieces of the most hits, which are looked at closely
+DRIFT = 4  # notes by which a copy may fall behind or run ahead between two hits: ornaments, notes left out
+STRICTEST = {"longest_run": 31, "copied_share": 0.7}  # no corpus may allow more
+FLAGGED = 0.025  # share of held-out real pieces above each of the two thresholds
+ORIGINAL, COPY = "original", "copy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """`hashes` uint32, sorted; `piece`, `place` int32: whose n-gram it is, and where in that piece's lines it begins
+    (lines lie N places apart, so that no run goes from one into the next)."""
+
+    hashes: np.ndarray
+    piece: np.ndarray
+    place: np.ndarray
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """`longest_run` in notes; `copied_share` of the notes that stand, in this order, in the nearest piece too:
+    those of n-grams found there one after the other, with at most DRIFT notes more or fewer between two of them."""
+
+    longest_run: int
+    copied_share: float
+    nearest: str | None
+
+
+def index(pieces: Mapping[str, Piece]) -> Index:
+    names = tuple(sorted(pieces))
+    return index_of_hashes({name: _hashes(pieces[name]) for name in names})
+
+
+def index_of_hashes(found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Index:
+    """From name -> (hashes, places)."""
+    names = tuple(found)
+    hashes = np.concatenate([found[name][0] for name in names] or [np.zeros(0, np.uint32)])
+    place = np.concatenate([found[name][1] for name in names] or [np.zeros(0, np.int32)])
+    piece = np.repeat(np.arange(len(names), dtype=np.int32), [len(found[name][0]) for name in names])
+    order = np.argsort(hashes, kind="stable")
+    return Index(hashes[order], piece[order], place[order], names)
+
+
+def look_up(piece: Piece, against: Index, but: Iterable[str] = ()) -> Found:
+    """What of a piece stands in the index; `but`: names that do not count (a transferred piece's own source)."""
+    hashes, places = _hashes(piece)
+    low, high = (np.searchsorted(against.hashes, hashes, side) for side in ("left", "right"))
+    counts = high - low
+    query = np.repeat(places, counts)
+    starts = np.repeat(low - np.concatenate([[0], counts.cumsum()[:-1]]) if len(counts) else low, counts)
+    rows = starts + np.arange(len(query))
+    theirs, there = against.piece[rows], against.place[rows]
+    left_out = [number for number, name in enumerate(against.names) if name in set(but)]
+    if left_out:
+        kept = ~np.isin(theirs, left_out)
+        query, theirs, there = query[kept], theirs[kept], there[kept]
+    if not len(query):
+        return Found(0, 0.0, None)
+    run, in_piece = _longest_run(query, theirs, there)
+    covered = [(_covered(query[theirs == one], there[theirs == one]), -int(one)) for one in _likeliest(query, theirs)]
+    notes, nearest = max(covered)
+    nearest = in_piece if run >= notes else -nearest
+    return Found(run, notes / (len(places) + N * (1 + np.count_nonzero(np.diff(places) > 1))), against.names[nearest])
+
+
+def thresholds(held_out: Iterable[Found]) -> dict[str, float]:
+    """The largest longest_run and copied_share that are no copy, from real pieces against the same index."""
+    found = list(held_out)
+    runs, shares = [one.longest_run for one in found], [one.copied_share for one in found]
+    limits = {"longest_run": runs, "copied_share": shares}
+    return {
+        name: float(min(np.quantile(values, 1 - FLAGGED, method="higher") if values else np.inf, STRICTEST[name]))
+        for name, values in limits.items()
+    }
+
+
+def verdict(found: Found, notes: int, limits: Mapping[str, float]) -> str:
+    """`copy` where a threshold is passed, or the run is 32 notes or half the piece."""
+    runs = min(limits["longest_run"], STRICTEST["longest_run"])
+    copied = found.longest_run > runs or found.copied_share > limits["copied_share"] or found.longest_run * 2 >= notes
+    return COPY if copied else ORIGINAL
+
+
+def _hashes(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+    """(hashes uint32, places int32) of all lines."""
+    hashes, places, first = [], [], 0
+    for pitch, onset in ngrams.lines(piece):
+        found = ngrams.hashes(pitch, onset)
+        hashes.append(found)
+        places.append(np.arange(first, first + len(found), dtype=np.int32))
+        first += len(pitch) + N
+    return (
+        np.concatenate(hashes or [np.zeros(0, np.uint32)]),
+        np.concatenate(places or [np.zeros(0, np.int32)]),
+    )
+
+
+def _longest_run(query: np.ndarray, theirs: np.ndarray, there: np.ndarray) -> tuple[int, int]:
+    """(notes, piece) of the longest run of hits one after the other in both; of equal ones in the first piece."""
+    diagonal = there.astype(np.int64) - query
+    order = np.lexsort((query, diagonal, theirs))
+    query, theirs, diagonal = query[order], theirs[order], diagonal[order]
+    breaks = (np.diff(query) != 1) | (np.diff(theirs) != 0) | (np.diff(diagonal) != 0)
+    starts = np.flatnonzero(np.concatenate([[True], breaks]))
+    lengths = np.diff(np.append(starts, len(query)))
+    longest = int(lengths.argmax())
+    return int(lengths[longest]) + N, int(theirs[starts[longest]])
+
+
+def _likeliest(query: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """The pieces in which most of the query's n-grams stand."""
+    pairs = np.unique(np.stack([theirs.astype(np.int64), query]), axis=1)
+    pieces, counts = np.unique(pairs[0], return_counts=True)
+    return pieces[np.argsort(-counts, kind="stable")[:CANDIDATES]]
+
+
+def _covered(query: np.ndarray, there: np.ndarray) -> int:
+    """Notes of the query in the hits of one piece that follow one another in both, each near the one before."""
+    order = np.lexsort((-there, query))
+    query, there = query[order], there[order]
+    chain = _increasing(there.tolist())
+    places, drift = query[chain], there[chain] - query[chain]
+    near = (np.abs(np.diff(drift)) <= DRIFT) & (np.diff(places) <= 2 * N + DRIFT)
+    linked = np.concatenate([[False], near]) | np.concatenate([near, [False]])
+    return len(np.unique(places[linked][:, None] + np.arange(N + 1)))
+
+
+def _increasing(values: list[int]) -> list[int]:
+    """Places of the longest strictly increasing subsequence, by patience sorting."""
+    tails: list[int] = []
+    ends: list[int] = []
+    before: list[int] = []
+    for place, value in enumerate(values):
+        slot = bisect.bisect_left(tails, value)
+        before.append(ends[slot - 1] if slot else -1)
+        tails[slot : slot + 1] = [value]
+        ends[slot : slot + 1] = [place]
+    found, place = [], ends[-1]
+    while place >= 0:
+        found.append(place)
+        place = before[place]
+    return found[::-1]

@@ -1,0 +1,191 @@
+"""Sampling from a `NoteRNN`: hundreds of pieces side by side, each drawn with a generator of its own.
+
+What a grammar forbids has no probability, so that every sample is music: voices hold one note at a time, notes stay in
+their style's voices and ranges, no pitch sounds twice in one track, nothing rings beyond the last bar.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from musai.generation.context import Board
+from musai.generation.rnn import NOTHING, NoteRNN
+from musai.music.notes import bar_steps
+from musai.music.tokens import END, FIELDS, LONGEST, SIZES, VOICES
+
+BLOCK = 64  # pieces in one matrix product, always: the bits of a product depend on its size
+MOST_NOTES = 3_000  # of a piece
+PLACES = ("position", "form", "left")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampler:
+    """`temperature` of the whole distribution, then the likeliest classes that hold `nucleus` of it (Holtzman 2020)."""
+
+    temperature: float = 0.95
+    nucleus: float = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Grammar:
+    """What a style's pieces may hold. `track_of`: int [VOICES], the track of each voice, -1 where there is none;
+    `lowest`, `highest`: int [VOICES], pitches in the common tonic; `longest`: steps of a note or a silence."""
+
+    track_of: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    longest: int = LONGEST
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """`primer`: rows [n, 4] that open the piece, in the common tonic."""
+
+    style: int
+    emotion: int
+    meter: int
+    bars: int
+    seed: int
+    primer: np.ndarray | None = None
+
+
+def sample(
+    network: NoteRNN, requests: Sequence[Request], grammars: Sequence[Grammar], sampler: Sampler
+) -> list[np.ndarray]:
+    """Rows int16 [n, 4] of each request. The same request gives the same rows in whatever company it is asked."""
+    found: list[np.ndarray] = []
+    for first in range(0, len(requests), BLOCK):
+        block = list(requests[first : first + BLOCK])
+        filled = block + [block[-1]] * (BLOCK - len(block))
+        found += _Block(network, filled, [grammars[one.style] for one in filled], sampler).run()[: len(block)]
+    return found
+
+
+class _Block:
+    def __init__(
+        self, network: NoteRNN, requests: Sequence[Request], grammars: Sequence[Grammar], sampler: Sampler
+    ) -> None:
+        self.network, self.requests, self.sampler = network, requests, sampler
+        self.bar = np.array([bar_steps(network.shape.meters[one.meter]) for one in requests])
+        self.end = self.bar * np.array([one.bars for one in requests])
+        self.board = Board.empty(self.bar, self.end // self.bar)
+        self.track_of = np.stack([grammar.track_of for grammar in grammars])
+        pitches, steps = np.arange(SIZES["pitch"]), np.arange(1, LONGEST + 1)
+        low, high = (np.stack([getattr(grammar, name) for grammar in grammars]) for name in ("lowest", "highest"))
+        self.in_range = (pitches >= low[:, :, None]) & (pitches <= high[:, :, None])
+        self.short = steps <= np.array([grammar.longest for grammar in grammars])[:, None]
+        self.random = [np.random.default_rng(one.seed) for one in requests]
+        self.time = np.zeros(len(requests), np.int64)
+        self.last_voice = np.full(len(requests), -1)  # of the onset that is being filled
+        self.asked = torch.tensor([(one.style, one.emotion, one.meter) for one in requests])
+
+    @torch.no_grad()
+    def run(self) -> list[np.ndarray]:
+        size = len(self.requests)
+        row = np.tile(np.array([NOTHING[name] for name in FIELDS]), (size, 1))
+        rows: list[list[np.ndarray]] = [[] for _ in range(size)]
+        going, state = np.ones(size, bool), None
+        for note in range(MOST_NOTES):
+            before = {name: _tensor(row[:, place])[:, None] for place, name in enumerate(FIELDS)}
+            was = _tensors(self.board.place(self.time))
+            hidden, state = self.network.state(before, {name: was[name][:, None] for name in PLACES}, self.asked, state)
+            row = self._row(hidden[:, 0], was, self._forced(note))
+            going &= row[:, 0] != END
+            if not going.any():
+                break
+            for piece in np.flatnonzero(going):
+                rows[piece].append(row[piece].astype(np.int16))
+        return [np.array(notes, np.int16).reshape(-1, len(FIELDS)) for notes in rows]
+
+    def _forced(self, note: int) -> np.ndarray:
+        """int [B, 4]: the primer's row, -1 where there is none."""
+        forced = np.full((len(self.requests), len(FIELDS)), -1)
+        for piece, request in enumerate(self.requests):
+            if request.primer is not None and note < len(request.primer):
+                forced[piece] = request.primer[note]
+        return forced
+
+    def _row(self, hidden: Tensor, was: dict[str, Tensor], forced: np.ndarray) -> np.ndarray:
+        """The next row [B, 4] of every piece; those that end get the shift END and place no note."""
+        network, board, every = self.network, self.board, np.arange(len(self.requests))
+        draws = np.stack([random.random(len(FIELDS)) for random in self.random])
+        ahead, began = _tensor(board.ahead(self.time)), torch.from_numpy(board.began(self.time))
+        shift = self._drawn(network.shift_logits(hidden, was, ahead, began), self._shifts(), draws[:, 0], forced[:, 0])
+        sounds = np.flatnonzero(shift != END)
+        moved = sounds[shift[sounds] > 0]
+        board.move(moved, self.time[moved], shift[moved])
+        self.time[sounds] += shift[sounds]
+        self.last_voice[moved] = -1
+        place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
+        voices = self._voices()
+        voice = self._drawn(network.voice_logits(hidden, place, began), voices, draws[:, 1], forced[:, 1])
+        back, length = (_tensor(values) for values in board.back(self.time, voice))
+        sounding = _tensor(board.sounding)
+        pitch_logits = network.pitch_logits(hidden, place, back, sounding, _tensor(voice))
+        pitch = self._drawn(pitch_logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
+        logits = network.duration_logits(hidden, place, back, length, _tensor(voice), _tensor(pitch))
+        duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3])
+        board.put(sounds, self.time[sounds], voice[sounds], pitch[sounds], duration[sounds] + 1)
+        self.last_voice[sounds] = voice[sounds]
+        return np.stack([shift, voice, pitch, duration], axis=1)
+
+    def _shifts(self) -> np.ndarray:
+        """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, or where all else
+        is forbidden."""
+        owned = self.track_of >= 0
+        later = np.arange(VOICES) > self.last_voice[:, None]
+        steps = np.arange(1, LONGEST + 1)
+        first_free = np.where(owned, self.board.free_at, np.iinfo(np.int64).max).min(axis=1)
+        times = self.time[:, None] + steps
+        onward = (times >= first_free[:, None]) & (times < self.end[:, None])
+        onward &= self.short | (times <= first_free[:, None])
+        now = (owned & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
+        begun = self.board.sounding.any(axis=1)
+        last = (self.time >= self.end - self.bar) & begun
+        stuck = ~now & ~onward.any(axis=1)
+        return np.concatenate([now[:, None], onward, (last | stuck)[:, None]], axis=1)
+
+    def _voices(self) -> np.ndarray:
+        """bool [B, V]: of the style, free, and after the voice of the row before where the onset is the same."""
+        free = (self.track_of >= 0) & (self.board.free_at <= self.time[:, None])
+        return free & (np.arange(VOICES) > self.last_voice[:, None])
+
+    def _pitches(self, every: np.ndarray, voice: np.ndarray) -> np.ndarray:
+        """bool [B, 128]: in the voice's range, and not sounding in another voice of its track."""
+        allowed = self.in_range[every, voice].copy()
+        same = self.track_of == self.track_of[every, voice][:, None]
+        held = same & (self.board.free_at > self.time[:, None])
+        piece, other = np.nonzero(held)
+        allowed[piece, self.board.sounding[piece, other]] = False
+        return allowed
+
+    def _durations(self) -> np.ndarray:
+        """bool [B, 96]: up to the style's longest and the end of the piece."""
+        return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= self.end[:, None])
+
+    def _drawn(self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray) -> np.ndarray:
+        """A class for each piece, int64 [B], by the inverse of the cumulated probabilities."""
+        scores = logits.double().numpy() / self.sampler.temperature
+        scores[~allowed] = -np.inf
+        scores[~allowed.any(axis=1), 0] = 0.0  # a piece that has ended: what it draws is not used
+        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+        order = np.argsort(-weights, axis=1, kind="stable")
+        ranked = np.take_along_axis(weights, order, axis=1)
+        ranked /= ranked.sum(axis=1, keepdims=True)
+        ranked[ranked.cumsum(axis=1) - ranked > self.sampler.nucleus] = 0.0
+        mass = ranked.cumsum(axis=1)
+        chosen = (mass < draws[:, None] * mass[:, -1:]).sum(axis=1)
+        return np.where(forced >= 0, forced, order[np.arange(len(order)), chosen])
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values).astype(np.int64))
+
+
+def _tensors(values: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    return {name: _tensor(array) for name, array in values.items()}

@@ -1,0 +1,56 @@
+"""`evaluate_music`: tonight's generated_tracks against held-out real music -> generation_metrics."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+from musai.evaluation import music_metrics
+from musai.generation.making import SAMPLED
+from musai.generation.spark import published_judge
+from musai.music.midi import read_midi
+from musai.steps import Night
+
+JOB = "evaluate_music"
+SCHEMA = "method string, style string, metric string, generated double, real double, other_style double"
+FEWEST = 2  # tracks that have a distribution
+
+
+def run(night: Night) -> None:
+    if not night.has("generated_tracks"):
+        night.note("no tracks were generated: nothing to measure")
+        return
+    rules = published_judge(night.run.storage, night.published_model("generation/rnn")).rules
+    new = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
+    groups: dict[tuple[str, str], list[Any]] = collections.defaultdict(list)
+    for row in new.select("method", "style", "midi").orderBy("generated_id").collect():
+        groups[row["method"], row["style"]].append(read_midi(bytes(row["midi"])))
+    profiles = {style: (one.real, one.other_half) for style, one in rules.items()}
+    rows = []
+    for (method, style), pieces in sorted(groups.items()):
+        if style not in rules or len(pieces) < FEWEST:
+            night.note(f"{len(pieces)} tracks of {method}, {style}: too few to compare")
+            continue
+        compared = music_metrics.compared(music_metrics.profile(pieces), profiles, style)
+        rows += [(method, style, metric, *values) for metric, values in compared.items()]
+        near = sum(ours > other for ours, _, other in compared.values())
+        night.note(f"{method}, {style}: nearer to its own style than to another on {near} of {len(compared)} features")
+    rows += _shares_refused(night)
+    night.write(night.session.createDataFrame(rows, SCHEMA).coalesce(1), "generation_metrics", JOB)
+
+
+def _shares_refused(night: Night) -> list[tuple[str, str, str, float, None, None]]:
+    """Of each method and style, and of each method in all: refused pieces over all that were looked at."""
+    looked: dict[tuple[str, str], int] = collections.Counter()
+    made: dict[tuple[str, str], int] = collections.Counter()
+    for row in night.read("refused_tracks").where(f"reason = '{SAMPLED}'").collect():
+        for style in (row["style"], "all"):
+            looked[row["method"], style] += row["pieces"]
+    tracks = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
+    for row in tracks.groupBy("method", "style").count().collect():
+        for style in (row["style"], "all"):
+            made[row["method"], style] += row["count"]
+    return [
+        (method, style, "share_refused", 1 - made[method, style] / count, None, None)
+        for (method, style), count in sorted(looked.items())
+    ]
