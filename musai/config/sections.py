@@ -155,10 +155,20 @@ class Factorization(Section):
     alpha: AboveZero
 
 
+class Embedding(Section):
+    network: Literal["small", "musicnn", "fcn", "crnn"]
+    weights: str | None
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None
+    excerpts: Positive
+    longest_h: AboveZero
+    batch_excerpts: Positive
+    device: Literal["auto", "cpu", "gpu"]
+
+
 class Recommend(Section):
     top_n: Positive
     blend: dict[Literal["als", Method], NotNegative]
-    lists: list[Literal["for_you", "discover"]]
+    lists: list[Literal["for_you", "discover", "new_releases"]]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
     block_memory_mb: Positive
@@ -227,6 +237,7 @@ class Config(Section):
     matrix: Matrix
     similarity: Similarity
     factorization: Factorization
+    embedding: Embedding
     recommend: Recommend
     evaluation: Evaluation
     audit: Audit

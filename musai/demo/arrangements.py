@@ -79,8 +79,9 @@ def _accompany(score: Any, style: str, rng: np.random.Generator) -> None:
     half, end = 2 * TICKS, score.end()
     roots = _roots(score, half)
     chords_by = {"band": (24, 25, 27, 29, 30, 4, 16), "electronic": (88, 90, 91, 95, 81)}.get(style, SUSTAINED)
-    chords, bass = symusic.Track("chords", int(rng.choice(chords_by)), False), symusic.Track("bass", 0, False)
-    bass.program = int(rng.choice((38, 39) if style == "electronic" else (32, 33, 34, 43)))
+    bass_by = (38, 39) if style == "electronic" else (32, 33, 34, 43)
+    chords: Any = symusic.Track("chords", int(rng.choice(chords_by)), False)
+    bass: Any = symusic.Track("bass", int(rng.choice(bass_by)), False)
     step = half // int(rng.choice((1, 2, 4)))
     for place, (root, third) in enumerate(roots):
         for start in range(place * half, min((place + 1) * half, end), step):
@@ -111,7 +112,8 @@ def _roots(score: Any, length: int) -> list[tuple[int, int]]:
 
 
 def _drums(end: int, four_on_the_floor: bool, busy: bool) -> Any:
-    track, eighth = symusic.Track("drums", 0, True), TICKS // 2
+    eighth = TICKS // 2
+    track: Any = symusic.Track("drums", 0, True)
     for place, start in enumerate(range(0, end, eighth)):
         beat, off = divmod(place, 2)
         if not off and (four_on_the_floor or beat % 2 == 0):

@@ -1,9 +1,9 @@
 """Makes the shipped embedder: python -m musai.demo.make_embedder [STEPS [FILE]]
 
-The network `small` of musai.embedding learns from rendered public-domain tunes (music21's corpus, files without a
-word on rights) in random arrangements: which instruments play and how (tags), how fast, high, thick and loud it is
-(facts), and which excerpts are of one arrangement (NT-Xent; Chen, Kornblith, Norouzi & Hinton 2020). Sound is made as
-it is needed, so no example comes twice. The weights and their card go into musai/embedding/weights/.
+The network `small` of musai.embedding learns from the demo's tunes, rendered in random arrangements: which instruments
+play and how (tags), how fast, high, thick and loud it is (facts), and which excerpts are of one arrangement (NT-Xent;
+Chen, Kornblith, Norouzi & Hinton 2020). Sound is made as it is needed, so no example comes twice. The weights and
+their card go into musai/embedding/weights/.
 """
 
 from __future__ import annotations
@@ -25,14 +25,10 @@ from torch.nn import functional as F
 
 from musai.demo import scores
 from musai.demo.arrangements import FACTS, TAGS, Arrangement, arranged
-from musai.demo.art_tunes import art_candidates
-from musai.demo.catalogue import Tune
-from musai.demo.corpus_text import NO_STATEMENT, corpus_folder, rights_statement
-from musai.demo.folk_tunes import folk_candidates
+from musai.demo.catalogue import Tune, installed_tunes, read_manifest
 from musai.embedding import rendering, weights
 from musai.embedding.audio import SAMPLE_RATE
 from musai.embedding.network import Small
-from musai.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +47,12 @@ class Batch:
     facts: Tensor
 
 
-def tunes(corpus: Path) -> tuple[list[Tune], list[Tune]]:
-    """(to learn from, held out): every playable tune of the corpus whose file says nothing on rights."""
-    candidates = [*folk_candidates(corpus), *art_candidates(corpus, {})]
-    clean = [tune for tune in candidates if rights_statement(corpus / tune.corpus_path) == NO_STATEMENT]
-    held = [int(hashlib.sha256(tune.track_id.encode()).hexdigest(), 16) % HELD_OUT == 0 for tune in clean]
-    train = [tune for tune, out in zip(clean, held, strict=True) if not out]
-    return train, [tune for tune, out in zip(clean, held, strict=True) if out]
+def tunes() -> tuple[list[Tune], list[Tune]]:
+    """(to learn from, held out): the tunes of the demo's manifest."""
+    every = installed_tunes(read_manifest())
+    held = [int(hashlib.sha256(tune.track_id.encode()).hexdigest(), 16) % HELD_OUT == 0 for tune in every]
+    train = [tune for tune, out in zip(every, held, strict=True) if not out]
+    return train, [tune for tune, out in zip(every, held, strict=True) if out]
 
 
 def batch(from_scores: Sequence[Any], pairs: int, rng: np.random.Generator) -> Batch:
@@ -135,7 +130,7 @@ def train(from_scores: Sequence[Any], steps: int) -> Learner:
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % 10 == 0 or step == steps:
+        if step % 5 == 0 or step == steps:
             text = ", ".join(f"{name} {float(value):.3f}" for name, value in losses.items())
             log.info("step %d of %d, %.0f s: %s", step, steps, time.monotonic() - started, text)
     return learner
@@ -191,16 +186,13 @@ def card(train_tunes: Sequence[Tune], steps: int, sha256: str, found: dict[str, 
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)  # the same bits whatever the machine's cores
-    steps = int(arguments[0]) if arguments else 150
+    steps = int(arguments[0]) if arguments else 100
     target = Path(arguments[1]) if len(arguments) > 1 else weights.located("small", None, None)
-    corpus = corpus_folder()
-    if corpus is None:
-        raise InputError("music21 with its corpus is not installed (pip install music21)")
-    learn_from, held_out = tunes(corpus)
+    learn_from, held_out = tunes()
     log.info("%d tunes, %d held out", len(learn_from), len(held_out))
-    learner = train([scores.score(tune, corpus) for tune in learn_from], steps)
+    learner = train([scores.score(tune) for tune in learn_from], steps)
     sha256 = weights.save(learner.network, target)
-    found = figures(learner, [scores.score(tune, corpus) for tune in held_out])
+    found = figures(learner, [scores.score(tune) for tune in held_out])
     written = card(learn_from, steps, sha256, found)
     target.with_suffix(".json").write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     log.info("%s: %s", target, json.dumps(found))

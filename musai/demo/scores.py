@@ -41,6 +41,7 @@ DEFAULT_QPM = {"chorale": 72.0, "classical": 108.0}  # of scores that state no t
 def score(tune: Tune, corpus: Path | None = None) -> Any:
     """The tune as a symusic score in ticks, with the instruments of its genre."""
     source = score_of(tune, corpus)
+    made: Any
     if isinstance(source, str):
         with _silenced():
             made = symusic.Score.from_abc(source)
@@ -78,11 +79,11 @@ def from_musicxml(text: str, qpm: float) -> Any:
         root = ET.fromstring(text)  # noqa: S314  files of the installed music21, checked against their digests
     except ET.ParseError as error:
         raise InputError(f"no MusicXML: {error}") from error
-    made = symusic.Score(TICKS)
+    made: Any = symusic.Score(TICKS)
     stated = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), None)
     made.tempos.append(symusic.Tempo(0, float(stated or qpm)))
     for part in list(root.iter("part"))[:MOST_VOICES]:
-        track = symusic.Track(part.get("id", ""), 0, False)
+        track: Any = symusic.Track(part.get("id", ""), 0, False)
         for start, duration, pitch, loudness in _notes(part):
             track.notes.append(symusic.Note(start, duration, pitch, loudness))
         made.tracks.append(track)

@@ -40,7 +40,7 @@ def read(path: pathlib.Path) -> Any:
     if not content:
         raise Unusable("empty file")
     try:
-        score = symusic.Score.from_midi(content, "second")
+        score: Any = symusic.Score.from_midi(content, "second")
     except (RuntimeError, ValueError, IndexError) as error:
         raise Unusable("no MIDI file that can be read") from error
     if score.note_num() == 0:

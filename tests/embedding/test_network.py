@@ -89,7 +89,7 @@ def test_an_address_is_fetched_once_and_needs_its_digest(tmp_path, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/{path.name}"
-        with pytest.raises(InputError, match="embedding.sha256"):
+        with pytest.raises(InputError, match=r"embedding.sha256"):
             weights.located("small", address, None)
         with pytest.raises(InputError, match="the digest is not 0000"):
             weights.located("small", address, "0" * 64)
@@ -111,7 +111,7 @@ def test_what_are_no_weights_is_refused(tmp_path):
     with (tmp_path / "code.pth").open("wb") as file:
         pickle.dump({"a": pathlib.Path("x")}, file)
     for name in ("text.safetensors", "text.pth", "number.pth", "code.pth"):
-        with pytest.raises(InputError, match="cannot be read as weights|is no state dict"):
+        with pytest.raises(InputError, match=r"cannot be read as weights|is no state dict"):
             weights.loaded("small", tmp_path / name)
     state = load_file(path) | {"spec.mel_scale.fb": mel_filters(mels=96) * 2}
     torch.save(state, tmp_path / "other front end.pth")
