@@ -22,6 +22,8 @@ BECAUSE_TRACK_ID = "because_track_id"
 FOR_YOU = "for_you"
 DISCOVER = "discover"
 MADE_FOR_YOU = "made_for_you"
+NEW_RELEASES = "new_releases"
 
 POPULARITY = "popularity"  # `recommendations.source` of a listener without history
+CONTENT = "content"  # ... of a track that nobody has heard, by what is known of it
 CATALOGUE = "catalogue"  # ... of a track that nobody has heard, which fills a list that would stay short

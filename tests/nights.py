@@ -6,10 +6,13 @@ import csv
 import dataclasses
 import io
 import pathlib
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
+import soundfile
+import symusic
 from rich.console import Console
 
 from musai import config as configuration
@@ -18,6 +21,14 @@ from musai.config import Config
 from musai.progress import Progress
 
 USERS, TRACKS, TASTES = 40, 60, 3
+SOUNDS = {  # track -> audio_path and midi_path, beside tracks.csv; what cannot be used is counted
+    0: ("sounds/low.wav", ""),
+    1: ("sounds/high.flac", ""),
+    20: ("", "sounds/scale.mid"),
+    40: ("sounds/silent.wav", "sounds/scale.mid"),
+    41: ("sounds/missing.ogg", ""),
+    62: ("sounds/low.wav", ""),
+}
 
 
 def write_inputs(folder: pathlib.Path, seed: int = 5) -> None:
@@ -45,11 +56,26 @@ def write_inputs(folder: pathlib.Path, seed: int = 5) -> None:
             file.write(f"u00,t00,many,2025-01-01\n,t01,1,2025-01-01\nu01,t02,nan,2025-01-0{part + 1}\n")
     with (folder / "tracks.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["track_id", "title", "artist", "explicit"])
+        rows.writerow(["track_id", "title", "artist", "explicit", "tags", "audio_path", "midi_path"])
         for track in range(TRACKS + 4):
-            rows.writerow(
-                [f"t{track:02d}", f"Title {track}", f"Artist {track // 4}", "true" if track == 7 else "false"]
-            )
+            tags = f"taste {track % TRACKS // 20}|{'odd' if track % 2 else 'even'}"
+            explicit = "true" if track == 7 else "false"
+            sound, notes = SOUNDS.get(track, ("", ""))
+            rows.writerow([f"t{track:02d}", f"Title {track}", f"Artist {track // 4}", explicit, tags, sound, notes])
+    write_sounds(folder.parent / "sounds")
+
+
+def write_sounds(folder: pathlib.Path) -> None:
+    """The files of SOUNDS that are there: two tones, silence, a scale."""
+    folder.mkdir(exist_ok=True)
+    seconds = np.arange(5 * 16_000) / 16_000
+    for name, hz in (("low.wav", 110), ("high.flac", 1760), ("silent.wav", 0)):
+        soundfile.write(folder / name, 0.3 * np.sin(2 * np.pi * hz * seconds), 16_000)
+    score: Any = symusic.Score(480)
+    track: Any = symusic.Track("", 0, False)
+    track.notes.extend([symusic.Note(240 * place, 240, 60 + place, 90) for place in range(16)])
+    score.tracks.append(track)
+    (folder / "scale.mid").write_bytes(score.dumps_midi())
 
 
 @dataclasses.dataclass

@@ -173,10 +173,20 @@ class Generation(Section):
     licences: list[str]
 
 
+class Embedding(Section):
+    network: Literal["small", "musicnn", "fcn", "crnn"]
+    weights: str | None
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None
+    excerpts: Positive
+    longest_h: AboveZero
+    batch_excerpts: Positive
+    device: Literal["auto", "cpu", "gpu"]
+
+
 class Recommend(Section):
     top_n: Positive
     blend: dict[Literal["als", "low_pass", Method], NotNegative]
-    lists: list[Literal["for_you", "discover", "made_for_you"]]
+    lists: list[Literal["for_you", "discover", "new_releases", "made_for_you"]]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
     block_memory_mb: Positive
@@ -251,6 +261,7 @@ class Config(Section):
     similarity: Similarity
     factorization: Factorization
     generation: Generation
+    embedding: Embedding
     recommend: Recommend
     evaluation: Evaluation
     audit: Audit

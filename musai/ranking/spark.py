@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import threadpoolctl
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from musai.ranking import blocks, models
+from musai.ranking import new_releases as new_releases_of
 from musai.ranking.blocks import Block, Lists
 from musai.ranking.models import Models, Sources
 
@@ -137,3 +139,18 @@ def _ranked(block: Block, opened: Models, lists: Lists, room: np.ndarray) -> pa.
 
 def _text(opened: Models, indices: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
     return opened.track_ids.take(pa.array(indices, mask=missing)).cast(pa.string())
+
+
+def new_releases(users: DataFrame, sources: new_releases_of.Sources) -> DataFrame:
+    """The list `new_releases` of every user of `users` (user_id, factors), as the table `recommendations`."""
+    mean = users.select(F.posexplode("factors")).groupBy("pos").agg(F.avg(F.col("col").cast("decimal(20, 10)")))
+    average = np.array([float(row[1]) for row in mean.orderBy("pos").collect()], np.float32)
+
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        releases = new_releases_of.opened(sources)
+        for batch in batches:
+            vectors = batch["factors"].flatten().to_numpy().reshape(batch.num_rows, -1)
+            with threadpoolctl.threadpool_limits(1, "blas"):
+                yield new_releases_of.ranked(batch["user_id"], vectors, average, releases, sources)
+
+    return users.select("user_id", "factors").mapInArrow(score, SCHEMA)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from musai import columns
 from musai.inputs.files import read_ids
-from musai.ranking import blocks, models, predicted
+from musai.ranking import blocks, models, new_releases, predicted
 from musai.ranking import spark as ranking
 from musai.ranking.made_for_you import made_for_you
 from musai.session import cores
@@ -20,8 +20,9 @@ JOB = "recommend_tracks"
 
 def run(night: Night) -> None:
     frame, sources = lists_of(night, night.read("users").select("user_index", "user_id"))
-    if (made := _made_for_you(night)) is not None:
-        frame = frame.unionByName(made)
+    for further in (_new_releases, _made_for_you):
+        if (rows := further(night)) is not None:
+            frame = frame.unionByName(rows)
     written = night.write(frame, "recommendations", JOB)
     models.dropped(sources)
     night.note(f"{written['rows']} rows for {night.run.rows('users')} listeners")
@@ -32,7 +33,7 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
     settings = night.config.recommend
     blend: dict[str, float] = {name: weight for name, weight in settings.blend.items() if weight}
     has_tracks = night.has("tracks")
-    asked = [name for name in settings.lists if name != columns.MADE_FOR_YOU]
+    asked = [name for name in settings.lists if name not in (columns.NEW_RELEASES, columns.MADE_FOR_YOU)]
     names = tuple(name for name in asked if has_tracks or name != columns.DISCOVER)
     for left_out in sorted(set(asked) - set(names)):
         night.note(f"{left_out} was left out: it needs the catalogue's artists (inputs.tracks)")
@@ -82,3 +83,21 @@ def _made_for_you(night: Night) -> DataFrame | None:
         settings.list_length,
         night.config.seed,
     )
+
+
+def _new_releases(night: Night) -> DataFrame | None:
+    settings = night.config.recommend
+    if columns.NEW_RELEASES not in settings.lists:
+        return None
+    if not night.has("predicted_track_factors"):
+        night.note("new_releases was left out: no factors were predicted")
+        return None
+    sources = new_releases.Sources(
+        predicted=night.run.uri("predicted_track_factors"),
+        tracks=night.run.uri("tracks"),
+        blocked=frozenset(read_ids(night.config.inputs.blocked_tracks, "inputs.blocked_tracks")),
+        exclude_explicit=settings.explicit == "exclude",
+        top_n=settings.top_n,
+        max_tracks_per_artist=settings.max_tracks_per_artist or 0,
+    )
+    return ranking.new_releases(night.read("user_factors"), sources)

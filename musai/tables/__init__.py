@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from musai.errors import InputError
-from musai.tables import creation, recommendation
+from musai.tables import creation, recommendation, tracks
 from musai.tables.declaration import Column, Kind, Table
 
-TABLES: dict[str, Table] = {table.name: table for table in (*recommendation.DECLARED, *creation.DECLARED)}
+TABLES: dict[str, Table] = {
+    table.name: table for table in (*recommendation.DECLARED, *tracks.DECLARED, *creation.DECLARED)
+}
 
 
 def reads(job: str) -> list[Table]:

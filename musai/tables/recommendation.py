@@ -25,7 +25,14 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("ingest_tracks",),
-        ("train_generators", "recommend_tracks", "evaluate_recommendations", "audit_run"),
+        (
+            "embed_tracks",
+            "predict_factors",
+            "train_generators",
+            "recommend_tracks",
+            "evaluate_recommendations",
+            "audit_run",
+        ),
         columns("""
             track_id string | the track
             title string | title
@@ -48,10 +55,10 @@ DECLARED = (
         "rejected_rows",
         "nightly",
         (),
-        ("ingest_interactions", "ingest_tracks"),
+        ("ingest_interactions", "ingest_tracks", "embed_tracks"),
         ("audit_run",),
         columns("""
-            source string | the input: interactions, tracks, aliases
+            source string | the input: interactions, tracks, aliases; a file of a track: audio, midi
             place string | file:line, file:row N (Parquet) or the file
             reason string | why it could not be used
             raw string | the row, cut at 1,000 characters, undecodable bytes as \\xNN
@@ -84,7 +91,14 @@ DECLARED = (
         "nightly",
         ("item_index",),
         ("build_user_item",),
-        ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run"),
+        (
+            "compute_similarities",
+            "train_als",
+            "predict_factors",
+            "recommend_tracks",
+            "evaluate_recommendations",
+            "audit_run",
+        ),
         columns("""
             item_index int | 0.. in the order of track_id
             track_id string | the track
@@ -181,7 +195,7 @@ DECLARED = (
         "nightly",
         ("user_id",),
         ("train_als",),
-        ("audit_run",),
+        ("recommend_tracks", "audit_run"),
         columns("""
             user_id string | the listener
             factors array<float> | factorization.factors numbers; zeros without weights in the matrix
@@ -193,7 +207,7 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("train_als",),
-        ("audit_run", "evaluate_recommendations"),
+        ("predict_factors", "audit_run", "evaluate_recommendations"),
         columns("""
             track_id string | the track
             factors array<float> | factorization.factors numbers; zeros without weights in the matrix
@@ -208,11 +222,11 @@ DECLARED = (
         ("evaluate_recommendations", "audit_run"),
         columns("""
             user_id string | the listener
-            list string | for_you, discover, made_for_you
+            list string | for_you, discover, new_releases, made_for_you
             rank int | 1 = first
             track_id string | the track
             score float | of the blend; comparable within a list only
-            source string | the part with the largest share: als, low_pass, a method, popularity, catalogue, style
+            source string | the largest part: als, low_pass, a method, popularity, catalogue, content, style
             because_track_id string | the heard track that speaks most for it; null where no neighbour does
         """),
         "Top-N lists.",

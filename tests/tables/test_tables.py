@@ -38,6 +38,9 @@ CONTRACT: dict[str, tuple[str, str, dict[str, str]]] = {
         "user_id": TEXT, "method": TEXT, "rank": WHOLE, "similar_user_id": TEXT, "score": NUMBER}),
     "user_factors": ("nightly", "user_id", {"user_id": TEXT, "factors": VECTOR}),
     "track_factors": ("nightly", "track_id", {"track_id": TEXT, "factors": VECTOR}),
+    "track_embeddings": ("nightly", "track_id, model", {
+        "track_id": TEXT, "model": TEXT, "embedding": VECTOR, "content_hash": TEXT}),
+    "predicted_track_factors": ("nightly", "track_id", {"track_id": TEXT, "factors": VECTOR, "sources": TEXTS}),
     "recommendations": ("nightly", "user_id, list, rank", {
         "user_id": TEXT, "list": TEXT, "rank": WHOLE, "track_id": TEXT, "score": NUMBER, "source": TEXT,
         "because_track_id": TEXT}),
@@ -50,7 +53,7 @@ CONTRACT: dict[str, tuple[str, str, dict[str, str]]] = {
 }  # fmt: skip
 # In the contract and not declared yet; a table that is declared has to move up.
 LATER = {
-    "predicted_track_factors", "track_embeddings", "track_emotions", "generated_tracks", "generation_metrics",
+    "track_emotions", "generated_tracks", "generation_metrics",
     "model_settings", "tuning_trials", "models",
 }  # fmt: skip
 
@@ -79,7 +82,7 @@ def test_a_table_is_as_the_contract_says(name: str) -> None:
 
 def test_one_writer_a_table() -> None:
     several = {name: len(table.writers) for name, table in TABLES.items() if len(table.writers) != 1}
-    assert several == {"rejected_rows": 2, "job_log": 0}  # each job its own folder; written by every job
+    assert several == {"rejected_rows": 3, "job_log": 0}  # each job its own folder; written by every job
     assert TABLES["job_log"].writer == "every job"
     assert TABLES["users"].writer == "build_user_item"
 
@@ -116,7 +119,7 @@ def test_every_job_comes_after_the_writers_of_all_it_reads() -> None:
 def test_the_order_of_the_last_jobs() -> None:
     order = tables.order()
     there = [job for job in LAST if job in order]
-    assert order[-len(there) :] == there
+    assert [job for job in order if job in LAST] == there
     assert order[-3:] == ["evaluate_recommendations", "audit_run", "publish"]
 
 
@@ -176,9 +179,9 @@ def test_downstream(declared) -> None:
 
 def test_downstream_of_real_jobs() -> None:
     assert tables.downstream("train_als") == {
-        "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run", "publish",
+        "train_als", "predict_factors", "recommend_tracks", "evaluate_recommendations", "audit_run", "publish",
     }  # fmt: skip
-    assert tables.downstream("ingest_interactions") == set(tables.order()) - {"ingest_tracks"}
+    assert tables.downstream("ingest_interactions") == set(tables.order()) - {"ingest_tracks", "embed_tracks"}
 
 
 def test_weekly_jobs_are_apart_from_those_of_the_night(monkeypatch: pytest.MonkeyPatch) -> None:

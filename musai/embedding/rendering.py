@@ -1,0 +1,73 @@
+"""MIDI to sound with symusic's synthesizer and the soundfont that comes in the pretty_midi package."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import pathlib
+from typing import Any
+
+import numpy as np
+import symusic
+
+from musai.embedding.audio import SAMPLE_RATE, Plan, Unusable, checked, filled
+from musai.errors import MusaiError
+
+SOUNDFONT = "TimGM6mb.sf2"
+LEAD_IN_S = 2.0  # rendered before an excerpt and cut off, so that notes that sound at its start are heard
+
+
+def soundfont() -> pathlib.Path:
+    """The soundfont's path; pretty_midi itself is not imported. Raises MusaiError where it is missing."""
+    spec = importlib.util.find_spec("pretty_midi")
+    found = pathlib.Path(spec.origin).parent / SOUNDFONT if spec and spec.origin else None
+    if found is None or not found.is_file():
+        raise MusaiError(f"rendering MIDI: {SOUNDFONT} of the package pretty_midi is missing (pip install pretty_midi)")
+    return found
+
+
+@functools.cache
+def _synthesizer(rate: int) -> Any:
+    return symusic.Synthesizer(soundfont(), rate)
+
+
+def read(path: pathlib.Path) -> Any:
+    """The score in seconds. Raises Unusable for what is no MIDI file or has no notes."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Unusable(f"cannot be read: {error.strerror or error}") from error
+    if not content:
+        raise Unusable("empty file")
+    try:
+        score: Any = symusic.Score.from_midi(content, "second")
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise Unusable("no MIDI file that can be read") from error
+    if score.note_num() == 0:
+        raise Unusable("no notes")
+    return score
+
+
+def render(score: Any, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """float32 [samples], mono; `score` in seconds, from its time 0."""
+    return np.asarray(_synthesizer(rate).render(score, stereo=True), np.float32).mean(axis=0)
+
+
+def excerpts(path: pathlib.Path, plan: Plan) -> np.ndarray:
+    """As `audio.excerpts`: float32 [excerpts, plan.samples]. Controllers set before an excerpt are not heard in it."""
+    score = read(path)
+    duration_s = float(score.end())
+    plan.check(duration_s)
+    return checked(np.stack([_excerpt(score, start, plan) for start in plan.starts(duration_s)]))
+
+
+def _excerpt(score: Any, start_s: float, plan: Plan) -> np.ndarray:
+    lead_in_s = min(LEAD_IN_S, start_s)
+    part = score.clip(start_s - lead_in_s, start_s + plan.seconds, clip_end=True)
+    if part.note_num() == 0:
+        return np.zeros(plan.samples, np.float32)
+    sound = render(part.shift_time(lead_in_s - start_s))[round(lead_in_s * SAMPLE_RATE) :]
+    sounds = sound[: plan.samples]
+    if score.end() < plan.seconds:
+        return filled(sounds, plan.samples)
+    return np.pad(sounds, (0, plan.samples - len(sounds)))

@@ -1,0 +1,161 @@
+"""Embeddings of tracks: their files decoded in one thread while the network works in another, batched across tracks.
+
+Every batch has the same number of excerpts (the last one is filled up with silence), so that a track's embedding has
+the same bits whatever tracks it is computed with.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import pathlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+
+from musai.config import Embedding
+from musai.embedding import audio, rendering, weights
+from musai.embedding.audio import Plan, Unusable
+from musai.embedding.network import NETWORKS
+from musai.errors import InputError
+
+log = logging.getLogger(__name__)
+
+AHEAD = 4  # tracks that are decoded before the network asks for them
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedder:
+    """A network with its weights as bytes, and how it listens: all that a task on another machine needs."""
+
+    network: str
+    tags: int
+    state: bytes = dataclasses.field(repr=False)
+    plan: Plan
+    batch: int
+    device: Literal["auto", "cpu", "gpu"]
+    root: str
+
+    @property
+    def model(self) -> str:
+        """`<network>-<digest>`: another network, other weights or another way of listening has another name."""
+        how = f"{self.plan.seconds} {self.plan.count}".encode()
+        return f"{self.network}-{hashlib.sha256(self.state + how).hexdigest()[:12]}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Heard:
+    """A track's sound and notes as paths, and what an earlier run made of it."""
+
+    track_id: str
+    audio_path: str | None
+    midi_path: str | None
+    earlier_hash: str | None = None
+    earlier: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedded:
+    """embedding float32 [E] or None; rejects: (audio or midi, path, reason) of each file that could not be used."""
+
+    track_id: str
+    embedding: np.ndarray | None
+    content_hash: str | None
+    rejects: tuple[tuple[str, str, str], ...] = ()
+    carried: bool = False
+
+
+def embedder_of(settings: Embedding, root: str) -> Embedder:
+    """The embedder that the configuration names; relative paths of tracks start from `root`.
+
+    Raises InputError where the weights cannot be had or are no weights of the network, and for a device that is not
+    there.
+    """
+    choose(settings.device)
+    path = weights.located(settings.network, settings.weights, settings.sha256)
+    network = weights.loaded(settings.network, path)
+    tags = next(layer.out_features for layer in reversed(list(network.modules())) if isinstance(layer, torch.nn.Linear))
+    plan = Plan(network.seconds, settings.excerpts, settings.longest_h * 3600)
+    state = save({name: value.contiguous() for name, value in network.state_dict().items()})
+    return Embedder(settings.network, tags, state, plan, settings.batch_excerpts, settings.device, root)
+
+
+def choose(device: Literal["auto", "cpu", "gpu"]) -> torch.device:
+    """Raises InputError for `gpu` where torch finds none."""
+    there = torch.cuda.is_available()
+    if device == "gpu" and not there:
+        raise InputError("embedding.device: gpu cannot be used here: torch finds no CUDA device")
+    return torch.device("cuda" if there and device != "cpu" else "cpu")
+
+
+def embedded(tracks: Iterable[Heard], embedder: Embedder, threads: int) -> Iterator[Embedded]:
+    """One result a track, in their order as far as batches allow; `threads` of the processor for the network."""
+    device = choose(embedder.device)
+    torch.set_num_threads(threads)
+    network = NETWORKS[embedder.network](tags=embedder.tags).to(device).eval()
+    network.load_state_dict({name: value.to(device) for name, value in load(embedder.state).items()})
+    waiting: list[tuple[Embedded, np.ndarray]] = []
+    with torch.inference_mode():
+        for result, excerpts in _decoded(tracks, embedder):
+            if excerpts is None:
+                yield result
+                continue
+            waiting.append((result, excerpts))
+            if sum(len(part) for _, part in waiting) >= embedder.batch:
+                yield from _through(network, waiting, embedder.batch, device)
+                waiting = []
+        if waiting:
+            yield from _through(network, waiting, embedder.batch, device)
+
+
+def _through(
+    network: torch.nn.Module, waiting: list[tuple[Embedded, np.ndarray]], batch: int, device: torch.device
+) -> Iterator[Embedded]:
+    """The mean over each track's excerpts of the network's embedding."""
+    sound = np.concatenate([part for _, part in waiting])
+    found = []
+    for start in range(0, len(sound), batch):
+        part = torch.from_numpy(sound[start : start + batch])
+        filled = torch.nn.functional.pad(part, (0, 0, 0, batch - len(part))).to(device)
+        found.append(network(filled)[0][: len(part)].cpu().numpy())
+    vectors = np.concatenate(found)
+    ends = np.cumsum([len(part) for _, part in waiting])
+    for (result, part), end in zip(waiting, ends, strict=True):
+        mean = vectors[end - len(part) : end].mean(axis=0, dtype=np.float64)
+        yield dataclasses.replace(result, embedding=mean.astype(np.float32))
+
+
+def _decoded(tracks: Iterable[Heard], embedder: Embedder) -> Iterator[tuple[Embedded, np.ndarray | None]]:
+    """Each track with its excerpts, or None where there is nothing to compute; a few tracks ahead, in a thread."""
+    pending: list[Future[tuple[Embedded, np.ndarray | None]]] = []
+    with ThreadPoolExecutor(1) as decoder:
+        for track in tracks:
+            pending.append(decoder.submit(_listen, track, embedder))
+            if len(pending) > AHEAD:
+                yield pending.pop(0).result()
+        for future in pending:
+            yield future.result()
+
+
+def _listen(track: Heard, embedder: Embedder) -> tuple[Embedded, np.ndarray | None]:
+    """The sound file; where there is none that can be used, the rendered notes."""
+    rejects: list[tuple[str, str, str]] = []
+    for kind, name in (("audio", track.audio_path), ("midi", track.midi_path)):
+        if not name:
+            continue
+        path = pathlib.Path(embedder.root, name.removeprefix("file://"))
+        try:
+            content_hash = audio.content_hash(path)
+            if content_hash == track.earlier_hash and track.earlier is not None:
+                return Embedded(track.track_id, track.earlier, content_hash, tuple(rejects), carried=True), None
+            found = (audio if kind == "audio" else rendering).excerpts(path, embedder.plan)
+        except Unusable as reason:
+            rejects.append((kind, name, str(reason)))
+            continue
+        return Embedded(track.track_id, None, content_hash, tuple(rejects)), found
+    return Embedded(track.track_id, None, None, tuple(rejects)), None

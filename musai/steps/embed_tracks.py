@@ -1,0 +1,50 @@
+"""`embed_tracks`: the catalogue's sound and MIDI files -> track_embeddings, rejected_rows."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from musai.embedding import spark as embedding
+from musai.embedding.tracks import Embedder, embedder_of
+from musai.session import cores
+from musai.steps import Night
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+JOB = "embed_tracks"
+
+
+def run(night: Night) -> None:
+    tracks = night.read("tracks") if night.has("tracks") else None
+    if tracks is None or tracks.where("audio_path is not null or midi_path is not null").isEmpty():
+        night.note("no track has an audio_path or a midi_path: there are no embeddings")
+        return
+    embedder = embedder_of(night.config.embedding, _files_root(night))
+    made = embedding.embed(tracks, _earlier(night, embedder), embedder, cores(night.session))
+    found = made.where("embedding is not null").selectExpr("*", f"'{embedder.model}' as model")
+    written = night.write(found, "track_embeddings", JOB)["rows"]
+    rejects = made.selectExpr("inline(rejects)")
+    night.rejected = night.write(rejects, "rejected_rows", JOB)["rows"]
+    carried = made.where("carried").count()
+    made.unpersist()
+    night.note(f"{written} tracks by {embedder.model}, {carried} of them carried; {night.rejected} files rejected")
+    reasons = [*night.reasons_of("audio")(), *night.reasons_of("midi")()] if night.rejected else []
+    if reasons:
+        night.note(", ".join(f"{count} x {reason}" for reason, count in reasons))
+
+
+def _files_root(night: Night) -> str:
+    """The folder that relative paths start from: the catalogue's own."""
+    catalogue = pathlib.Path(night.config.inputs.tracks or ".")
+    return str((catalogue if catalogue.is_dir() else catalogue.parent).absolute())
+
+
+def _earlier(night: Night, embedder: Embedder) -> DataFrame | None:
+    """What the parent run published, by the same model."""
+    parent = night.warehouse.parent(night.run.record.date)
+    if parent is None or "track_embeddings" not in parent["tables"]:
+        return None
+    path = night.warehouse.storage.spark_uri(parent["tables"]["track_embeddings"]["path"])
+    return night.session.read.parquet(path).where(f"model = '{embedder.model}'")

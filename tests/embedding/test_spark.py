@@ -1,0 +1,84 @@
+"""Embeddings by Spark: those of one process, whatever the tasks; unchanged tracks are carried, bad files told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from musai import config
+from musai.embedding import spark as distributed
+from musai.embedding.audio import Plan
+from musai.embedding.tracks import Heard, choose, embedded, embedder_of
+from musai.errors import InputError
+from tests.embedding.conftest import tone
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tracks")
+    for number in range(7):
+        soundfile.write(folder / f"{number}.wav", tone(2 + 3 * number, hz=110 * 2 ** (number / 2)), 16_000)
+    (folder / "bad.wav").write_text("no sound")
+    return folder
+
+
+def embedder(folder, **overrides):
+    settings = config.load([], [f"embedding.{key}={value}" for key, value in overrides.items()]).embedding
+    return embedder_of(settings, str(folder))
+
+
+def vectors(rows) -> dict[str, np.ndarray]:
+    return {row["track_id"]: np.array(row["embedding"], np.float32) for row in rows if row["embedding"] is not None}
+
+
+def test_one_process_and_tasks_give_the_same_and_only_what_changed_is_computed(spark, folder):
+    names = [*(f"{number}.wav" for number in range(7)), "bad.wav", "gone.wav"]
+    one = embedder(folder)
+    local = {row.track_id: row for row in embedded([Heard(name, name, None) for name in names], one, threads=1)}
+    tracks = spark.createDataFrame(
+        [(name, name, None) for name in names], "track_id string, audio_path string, midi_path string"
+    )
+    rows = distributed.embed(tracks, None, one, cores=2).collect()
+    found = vectors(rows)
+    assert len(rows) == len(names)
+    assert sorted(found) == names[:7]
+    for name, vector in found.items():
+        np.testing.assert_array_equal(vector, local[name].embedding)
+    assert not any(row["carried"] for row in rows)
+    reasons = {row["track_id"]: [reject["reason"] for reject in row["rejects"]] for row in rows if row["rejects"]}
+    assert reasons == {
+        "bad.wav": ["no sound file that can be decoded"],
+        "gone.wav": ["cannot be read: No such file or directory"],
+    }
+
+    soundfile.write(folder / "3.wav", tone(4, hz=3000), 16_000)
+    earlier = spark.createDataFrame([row for row in rows if row["embedding"] is not None], distributed.SCHEMA)
+    again = distributed.embed(tracks, earlier, one, cores=2).collect()
+    carried = {row["track_id"]: row["carried"] for row in again}
+    assert [name for name in names[:7] if not carried[name]] == ["3.wav"]
+    assert np.abs(vectors(again)["3.wav"] - found["3.wav"]).max() > 0.01
+    np.testing.assert_array_equal(vectors(again)["4.wav"], found["4.wav"])
+
+
+def test_the_company_in_a_batch_changes_no_bit(folder):
+    one = embedder(folder, batch_excerpts=4)
+    together = {
+        row.track_id: row.embedding
+        for row in embedded([Heard(f"{n}.wav", f"{n}.wav", None) for n in (0, 5, 6)], one, 1)
+    }
+    (alone,) = embedded([Heard("5.wav", "5.wav", None)], one, 1)
+    np.testing.assert_array_equal(alone.embedding, together["5.wav"])
+
+
+def test_the_models_name_changes_with_the_weights_and_the_way_of_listening(folder):
+    assert embedder(folder).model == embedder(folder, batch_excerpts=3).model
+    assert embedder(folder).model != embedder(folder, excerpts=3).model
+    assert embedder(folder).plan == Plan(4.0, 6, 6 * 3600)
+
+
+def test_a_gpu_that_is_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose("auto").type == "cpu"
+    with pytest.raises(InputError, match=r"embedding.device: gpu cannot be used here"):
+        choose("gpu")
