@@ -183,10 +183,22 @@ class Embedding(Section):
     device: Literal["auto", "cpu", "gpu"]
 
 
+TrainingFile = Literal["english_emotions", "english_affect", "word_vectors", "chinese_reviews", "notes", "sound"]
+
+
+class Emotion(Section):
+    min_confidence: Share
+    training: dict[TrainingFile, str]
+
+
+Mood = Literal["mood:calm", "mood:happy", "mood:sad", "mood:energetic"]
+ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
+
+
 class Recommend(Section):
     top_n: Positive
     blend: dict[Literal["als", "low_pass", Method], NotNegative]
-    lists: list[Literal["for_you", "discover", "new_releases", "made_for_you"]]
+    lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
     block_memory_mb: Positive
@@ -262,6 +274,7 @@ class Config(Section):
     factorization: Factorization
     generation: Generation
     embedding: Embedding
+    emotion: Emotion
     recommend: Recommend
     evaluation: Evaluation
     audit: Audit

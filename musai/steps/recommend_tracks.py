@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from musai import columns
 from musai.inputs.files import read_ids
-from musai.ranking import blocks, models, new_releases, predicted
+from musai.ranking import blocks, models, moods, new_releases, predicted
 from musai.ranking import spark as ranking
 from musai.ranking.made_for_you import made_for_you
 from musai.session import cores
@@ -32,12 +32,10 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
     """The lists of some users (user_index, user_id) by the run's models, and the arrays behind them."""
     settings = night.config.recommend
     blend: dict[str, float] = {name: weight for name, weight in settings.blend.items() if weight}
-    has_tracks = night.has("tracks")
-    asked = [name for name in settings.lists if name not in (columns.NEW_RELEASES, columns.MADE_FOR_YOU)]
-    names = tuple(name for name in asked if has_tracks or name != columns.DISCOVER)
-    for left_out in sorted(set(asked) - set(names)):
-        night.note(f"{left_out} was left out: it needs the catalogue's artists (inputs.tracks)")
+    has_tracks, has_emotions = night.has("tracks"), night.has("track_emotions")
+    names = _names(night, has_tracks, has_emotions)
     used = ["items", "track_neighbours", "als_factors", *(["tracks"] if has_tracks else [])]
+    used += ["track_emotions"] if has_emotions else []
     sources = models.Sources(
         items=night.run.uri("items"),
         neighbours=night.run.uri("track_neighbours"),
@@ -50,6 +48,8 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         users=night.run.rows("users") or 0,
         low_pass_factors=night.config.similarity.low_pass_factors,
         seed=night.config.seed,
+        emotions=night.run.uri("track_emotions") if has_emotions else None,
+        min_confidence=night.config.emotion.min_confidence,
         digest=" ".join((night.run.manifest(table) or {}).get("digest", "-") for table in used),
     )
     factors = night.read("als_factors").where("side = 'user'") if "als" in blend else None
@@ -68,6 +68,18 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         ranking.partitions_for(count, size, cores(night.session)),
     )
     return frame, sources
+
+
+def _names(night: Night, has_tracks: bool, has_emotions: bool) -> tuple[str, ...]:
+    """The lists that the blend's scores make; the others are made by themselves (see `run`)."""
+    by_blend = [n for n in night.config.recommend.lists if n not in (columns.NEW_RELEASES, columns.MADE_FOR_YOU)]
+    needs = {name: "the catalogue's artists (inputs.tracks)" for name in (columns.DISCOVER,) if not has_tracks}
+    if not has_emotions:
+        needs |= {name: "track_emotions" for name in by_blend if name.startswith(moods.PREFIX)}
+    for name in by_blend:
+        if name in needs:
+            night.note(f"{name} was left out: it needs {needs[name]}")
+    return tuple(name for name in by_blend if name not in needs)
 
 
 def _made_for_you(night: Night) -> DataFrame | None:

@@ -27,6 +27,7 @@ DECLARED = (
         ("ingest_tracks",),
         (
             "embed_tracks",
+            "tag_emotions",
             "predict_factors",
             "train_generators",
             "recommend_tracks",
@@ -55,7 +56,7 @@ DECLARED = (
         "rejected_rows",
         "nightly",
         (),
-        ("ingest_interactions", "ingest_tracks", "embed_tracks"),
+        ("ingest_interactions", "ingest_tracks", "embed_tracks", "tag_emotions"),
         ("audit_run",),
         columns("""
             source string | the input: interactions, tracks, aliases; a file of a track: audio, midi
@@ -222,7 +223,7 @@ DECLARED = (
         ("evaluate_recommendations", "audit_run"),
         columns("""
             user_id string | the listener
-            list string | for_you, discover, new_releases, made_for_you
+            list string | for_you, discover, new_releases, mood:calm, mood:happy, mood:sad, mood:energetic, made_for_you
             rank int | 1 = first
             track_id string | the track
             score float | of the blend; comparable within a list only
