@@ -20,7 +20,7 @@ class SubmitJobs(SparkSubmitOperator):
     def __init__(self, *, jobs: Sequence[str], **kwargs: Any) -> None:
         file = jobs[0] if len(jobs) == 1 else "nightly"
         named = {"task_id": "-".join(jobs), "name": f"musai {' '.join(jobs)}", "doc_md": "\n".join(map(_about, jobs))}
-        super().__init__(application=str(night.ROOT / "jobs" / f"{file}.py"), **{**named, **kwargs})
+        super().__init__(application=str(night.ROOT / f"jobs/{file}.py"), **{**named, **kwargs})
         self.jobs = tuple(jobs)
         self.told: dict[str, Any] = {}  # what an alert can say of the night
 
@@ -48,6 +48,8 @@ class SubmitJobs(SparkSubmitOperator):
         day = night.run_date(params["run_date"], dag_run.data_interval_end, dag_run.run_after, zone)
         others = self.upstream_task_ids or {task.task_id for task in self.dag.roots} - {self.task_id}
         run_id = shared_run.joined(ti, dag_run, others, day)
+        if tables.is_weekly(self.jobs[0]):  # each is published by itself, as soon as it is done
+            run_id = shared_run.name(day, self.task_id, dag_run.run_id, dag_run.clear_number, dag_run.start_date)
         ti.xcom_push(shared_run.KEY, run_id)
         self.told = {"run_id": run_id, "run_date": str(day)}
         words = ["--only", ",".join(self.jobs)] if len(self.jobs) > 1 else []

@@ -193,10 +193,11 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _jobs(_: argparse.Namespace) -> int:
-    grid = Grid("job", "reads", "writes", box=None)
-    for job in tables.order():
+    grid = Grid("job", "runs", "reads", "writes", box=None)
+    for job in (*tables.order(), *tables.weekly()):
         read, written = tables.reads(job), tables.writes(job)
-        grid.add_row(job, ", ".join(t.name for t in read), ", ".join(t.name for t in written))
+        often = "weekly" if tables.is_weekly(job) else "nightly"
+        grid.add_row(job, often, ", ".join(t.name for t in read), ", ".join(t.name for t in written))
     Console(highlight=False).print(grid)
     return 0
 

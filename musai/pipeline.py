@@ -52,7 +52,7 @@ class Outcome:
         found = {}
         for table in tables.TABLES.values():
             if table.kind == "nightly" and self.run.has(table.name):
-                jobs = table.writers if len(table.writers) > 1 else [None]
+                jobs = table.writers if table.by_job else [None]
                 manifests = [m for job in jobs if (m := self.run.manifest(table.name, job))]
                 found[table.name] = " ".join(m["digest"][:16] for m in manifests)
         return found

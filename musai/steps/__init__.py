@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from musai.config import Config
@@ -97,9 +97,17 @@ class Night:
             return None
         return self.session.read.parquet(self.run.storage.spark_uri(named["path"]))
 
+    def write_models(self, rows: Sequence[tuple[str, str, str, str]], job: str) -> None:
+        """`models` with a job's new rows (name, digest, path, card); those of other names are carried."""
+        frame = self.session.createDataFrame(rows, "name string, digest string, path string, card string")
+        known = self.latest("models")
+        if known is not None:
+            frame = frame.unionByName(known.join(frame.select("name"), "name", "left_anti"))
+        self.write(frame.coalesce(1), "models", job)
+
     def published_model(self, name: str) -> dict[str, Any] | None:
-        """The row of `models` of that name: tonight's, else the parent run's."""
-        frame = self.read("models") if self.has("models") else self.parents("models")
+        """The row of `models` of that name, as the last weekly run published it."""
+        frame = self.latest("models")
         row = frame.where(f"name = '{name}'").first() if frame is not None else None
         return row.asDict() if row else None
 

@@ -51,14 +51,10 @@ def _earlier(night: Night) -> emotion.Earlier | None:
 
 
 def _trained_here(night: Night) -> dict[str, weights.Stored]:
-    """What `train_emotion` made: in this run, else the last that was published."""
-    if not night.has("models"):
-        parent = night.warehouse.parent(night.run.record.date)
-        if parent is None or "models" not in parent["tables"]:
-            return {}
-        rows = night.session.read.parquet(night.warehouse.storage.spark_uri(parent["tables"]["models"]["path"]))
-    else:
-        rows = night.read("models")
+    """What `train_emotion` made, as it was published last."""
+    rows = night.latest("models")
+    if rows is None:
+        return {}
     found = {}
     for row in rows.where("name LIKE 'emotion/%'").collect():
         tensors = night.warehouse.storage.read(f"{row['path']}/model.safetensors")

@@ -26,8 +26,7 @@ def run(night: Night) -> None:
     if not rows:
         night.note("emotion.training names no files: the models of the package serve")
         return
-    frame = night.session.createDataFrame(rows, "name string, digest string, path string, card string")
-    night.write(frame.coalesce(1), "models", JOB)
+    night.write_models(rows, JOB)
     night.note(f"trained {', '.join(name for name, *_ in rows)}")
 
 

@@ -25,8 +25,6 @@ def run(night: Night) -> None:
     folder = f"_models/{MODEL}/{trained.file.digest}"
     night.run.storage.replace(f"{folder}/model.safetensors", trained.model)
     night.run.storage.replace(f"{folder}/judge.safetensors", trained.judge)
-    made = [(MODEL, trained.file.digest, folder, json.dumps(trained.file.card, sort_keys=True))]
-    frame = night.session.createDataFrame(made, "name string, digest string, path string, card string")
-    night.write(frame.coalesce(1), "models", JOB)
+    night.write_models([(MODEL, trained.file.digest, folder, json.dumps(trained.file.card, sort_keys=True))], JOB)
     night.rejected = sum(trained.rejected.values())
     night.note("; ".join([trained.summary, *(f"{count} files: {why}" for why, count in trained.rejected.items())]))

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from musai.errors import InputError
-from musai.tables import creation, emotion, recommendation, tracks
+from musai.tables import creation, emotion, recommendation, tracks, trained
 from musai.tables.declaration import Column, Kind, Table
 
-TABLES: dict[str, Table] = {
-    table.name: table for table in (*recommendation.DECLARED, *tracks.DECLARED, *emotion.DECLARED, *creation.DECLARED)
-}
+MODULES = (recommendation, tracks, emotion, creation, trained)
+TABLES: dict[str, Table] = {table.name: table for module in MODULES for table in module.DECLARED}
 
 
 def reads(job: str) -> list[Table]:

@@ -8,21 +8,6 @@ ORIGINALITY = "struct<longest_run:int,copied_share:double,nearest_track_id:strin
 
 DECLARED = (
     Table(
-        "models",
-        "weekly",
-        ("name",),
-        ("train_generators",),
-        ("generate_tracks", "audit_run"),
-        columns("""
-            name string | what it is for: generation/rnn, ...
-            digest string | sha256 of the model file
-            path string | folder under the warehouse: _models/<name>/<digest>
-            card string | JSON: data manifest, licences, figures on held-out data
-        """),
-        "Models that were trained here, in place of those that ship.",
-        optional=True,
-    ),
-    Table(
         "generated_tracks",
         "nightly",
         ("generated_id",),

@@ -17,7 +17,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`optional`: a night may do without it (no catalogue, say); readers then go on without."""
+    """`optional`: a night may do without it (no catalogue, say); readers then go on without.
+    `by_job`: several jobs write to it in one run, each into a folder of its own."""
 
     name: str
     kind: Kind
@@ -27,6 +28,7 @@ class Table:
     columns: tuple[Column, ...]
     comment: str
     optional: bool = False
+    by_job: bool = False
 
     @property
     def writer(self) -> str:

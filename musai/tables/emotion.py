@@ -6,21 +6,6 @@ from musai.tables.declaration import Table, columns
 
 DECLARED = (
     Table(
-        "models",
-        "weekly",
-        ("name",),
-        ("train_emotion",),
-        ("tag_emotions", "audit_run"),
-        columns("""
-            name string | what it is for: emotion/english_emotions, emotion/notes, ...
-            digest string | sha256 over weights and card
-            path string | folder under the warehouse: _models/<name>/<digest>
-            card string | JSON: data with licences, figures on held-out data, command
-        """),
-        "Models that were trained here, in place of those that ship.",
-        optional=True,
-    ),
-    Table(
         "track_emotions",
         "nightly",
         ("track_id",),

@@ -65,6 +65,7 @@ DECLARED = (
             raw string | the row, cut at 1,000 characters, undecodable bytes as \\xNN
         """),
         "Rows and files that could not be used.",
+        by_job=True,
     ),
     Table(
         "users",

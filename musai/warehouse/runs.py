@@ -42,7 +42,7 @@ class Run:
             path = f"_nights/{self.run_id}/{table}"
         else:
             path = f"{table}/run_id={self.run_id}"
-        return f"{path}/job={job}" if job and len(TABLES[table].writers) > 1 else path
+        return f"{path}/job={job}" if job and TABLES[table].by_job else path
 
     def uri(self, table: str) -> str:
         return self.storage.uri(self.folder(table))
@@ -69,7 +69,7 @@ class Run:
         """Folder -> manifest of every part of a table; none where a part is not (or not yet) written whole."""
         folder = self.folder(table)
         folders = [folder]
-        if len(TABLES[table].writers) > 1:
+        if TABLES[table].by_job:
             folders = [f"{folder}/{name}" for name in self.storage.names(folder) if name.startswith("job=")]
         found = {path: content for path in folders if (content := self.storage.read(f"{path}/{MANIFEST}"))}
         return {path: json.loads(content) for path, content in found.items()} if len(found) == len(folders) else {}

@@ -82,7 +82,11 @@ def test_a_table_is_as_the_contract_says(name: str) -> None:
 
 def test_one_writer_a_table() -> None:
     several = {name: len(table.writers) for name, table in TABLES.items() if len(table.writers) != 1}
-    assert several == {"rejected_rows": 3, "job_log": 0}  # each job its own folder; written by every job
+    assert several == {"rejected_rows": 4, "job_log": 0, "models": 2}
+    assert [table.name for table in TABLES.values() if table.by_job] == ["rejected_rows"]
+    assert all(map(tables.is_weekly, TABLES["models"].writers)), "each in a run of its own"
+    declared = [table.name for module in tables.MODULES for table in module.DECLARED]
+    assert len(declared) == len(set(declared))
     assert TABLES["job_log"].writer == "every job"
     assert TABLES["users"].writer == "build_user_item"
 
