@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 BUNDLE = ROOT / "var/bundle"
 SPARK_HOME = pathlib.Path(pyspark.__file__).parent
 CORES, MEMORY = 2, "1g"  # of each worker, and of its executor
-START_S = 120.0
+START_S = 300.0
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for JVMs that end before optimised code would pay
 
 
 @dataclasses.dataclass
@@ -44,7 +45,7 @@ class Host:
         """One of Spark's servers, and the file that it logs to."""
         log = self.folder / f"{name.lower()}.log"
         command = [*self.prefix, str(SPARK_HOME / "bin/spark-class"), f"org.apache.spark.deploy.{name}", *arguments]
-        environment = self.environment() | environment
+        environment = self.environment() | {"SPARK_DAEMON_JAVA_OPTS": SHORT_LIVED} | environment
         with log.open("wb") as file:
             return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=file, stderr=file), log
 
@@ -62,6 +63,8 @@ class Cluster:
             "spark.driver.host": self.master.address,
             "spark.executor.memory": MEMORY,
             "spark.driver.memory": "1g",
+            "spark.driver.extraJavaOptions": SHORT_LIVED,
+            "spark.executor.extraJavaOptions": SHORT_LIVED,
         }
         done = subprocess.run(
             [
@@ -85,6 +88,7 @@ def started(master: Host, workers: Sequence[Host]) -> Iterator[Cluster]:
         process, log = master.daemon("master.Master", "--host", master.address, "--port", "0", "--webui-port", "0")
         running.append(process)
         url = _said(process, log, r"Starting Spark master at (spark://\S+)")
+        logs = []
         for number, worker in enumerate(workers):
             script = worker.folder / "cards.sh"
             script.write_text(f'#!/bin/sh\necho \'{{"name": "gpu", "addresses": ["{number + 5}"]}}\'\n')
@@ -95,6 +99,8 @@ def started(master: Host, workers: Sequence[Host]) -> Iterator[Cluster]:
                 "--memory", MEMORY, "--work-dir", str(worker.folder / "work"), url, SPARK_WORKER_OPTS=cards,
             )  # fmt: skip
             running.append(process)
+            logs.append(log)
+        for process, log in zip(running[1:], logs, strict=True):
             _said(process, log, "(Successfully registered with master)")
         yield Cluster(master, workers, url)
     finally:
