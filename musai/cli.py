@@ -91,9 +91,11 @@ def parser() -> argparse.ArgumentParser:
         show._add_action(action)
     forget = command(
         "forget", "take listeners out of every run that the warehouse keeps",
-        "forget --file erased.txt --config mine.yaml --dry-run" + FORGET, [WAREHOUSE],
+        "forget --file erased.txt --config mine.yaml --dry-run" + FORGET,
     )  # fmt: skip
-    forget.add_argument("--file", metavar="FILE", help="their ids, one a line; or name them as words: forget ID...")
+    forget.add_argument("--config", action="append", default=[], metavar="FILE", help="as for nightly")
+    forget.add_argument("settings", nargs="*", metavar="ID | KEY=VALUE", help="a listener; or warehouse=FOLDER, say")
+    forget.add_argument("--file", metavar="FILE", help="more of their ids, one a line")
     forget.add_argument("--dry-run", action="store_true", help="say what holds them, and change nothing")
     forget.add_argument(
         "--grace", type=float, default=60.0, metavar="SECONDS",

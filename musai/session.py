@@ -102,8 +102,9 @@ def reason(error: BaseException) -> str:
         error = gone
     if isinstance(error, Py4JNetworkError | ConnectionError):
         return "Spark's process is gone (killed, or out of memory: spark.driver_memory)"
-    lines = text.strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    lines = text.strip().splitlines() or [type(error).__name__]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return causes[-1] if causes else lines[0]
 
 
 def cores(session: SparkSession) -> int:

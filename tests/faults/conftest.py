@@ -43,7 +43,8 @@ def base(night_folder: pathlib.Path, tmp_path_factory, fault_rows) -> Faults:
     """A warehouse with an undisturbed night of ten days ago, made by the command itself."""
     root = tmp_path_factory.mktemp("faults") / "warehouse"
     quicker = ["similarity.track_methods=[cosine]", "recommend.blend={cosine: 0.5, als: 0.5}"]
-    arguments = [*nights.overrides_of(night_folder), *quicker, "spark.master=local[2,4]", "evaluation.every_n_nights=1"]
+    every = ["evaluation.every_n_nights=1", "warehouse.keep_runs=100"]
+    arguments = [*nights.overrides_of(night_folder), *quicker, *every, "spark.master=local[2,4]"]
     made = Faults(root, arguments, fault_rows)
     made.undisturbed(date(0))
     return made

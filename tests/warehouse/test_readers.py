@@ -11,8 +11,10 @@ import threading
 import pyarrow.dataset as ds
 import pytest
 
+from musai import pipeline
 from musai.config import Config
 from musai.errors import Superseded
+from musai.steps import Night
 from musai.storage import LocalStorage
 from musai.warehouse import Warehouse
 
@@ -115,3 +117,18 @@ def test_two_dates_at_once_are_both_published(nights) -> None:
     assert published_at_once(nights, ["c", "a", "b"]) == {"a": None, "b": None, "c": None}
     assert [nights.warehouse.pointer(date)["run_id"] for date in nights.warehouse.dates()] == ["a", "b", "c"]
     assert nights.warehouse.pointer()["run_id"] == "c"
+
+
+def test_a_failure_after_the_pointer_moved_writes_nothing_into_the_run(nights) -> None:
+    """Retention finds the disk full, say: what is published never changes, not even by a row of the log."""
+    written: list[str] = []
+
+    def full(status: str) -> None:
+        written.append(status)
+        raise OSError(28, "No space left on device")
+
+    for run, due in ((nights.publish(1, "a"), []), (nights.begin(2, "b"), ["failed"])):
+        night = Night(None, nights.config, nights.warehouse, run, dt.datetime.now(dt.UTC), log_row=full)
+        pipeline._log_failure(night, OSError("the first fault"))
+        assert written == due
+        assert night.notes == ["the first fault"]
