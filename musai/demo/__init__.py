@@ -7,8 +7,9 @@ from pathlib import Path
 def write_demo(folder: Path) -> dict[str, Path]:
     """Writes the demo's input files into `folder` and returns their paths by name.
 
-    `interactions`: a folder of three CSV files, one for each part of the 60 days; `tracks`, `aliases`: CSV files;
-    `readme`: what all this is. The bytes are the same on every run; each file appears at once, when it is whole.
+    `interactions`: a folder of three CSV files, one for each part of the 60 days; `tracks`, `aliases`: CSV files, with
+    MIDI and sound of the tracks beside them; `readme`: what all this is. The bytes are the same on every run; each file
+    appears at once, when it is whole.
     """
     from musai.demo.content import demo_content, readme_text  # numpy, and the corpus is read
 

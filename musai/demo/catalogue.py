@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from musai.config import conf_path
@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 MANIFEST = "demo/catalogue.csv"
 ENCODING_UNSTATED = "public-domain composition, encoding unstated"
 TRACK_COLUMNS = (
-    "track_id", "title", "artist", "album", "genre", "release_date", "language", "tags", "licence", "explicit",
+    "track_id", "title", "artist", "album", "genre", "release_date", "language", "tags", "audio_path", "midi_path",
+    "licence", "explicit",
 )  # fmt: skip
 
 
@@ -85,8 +86,11 @@ def score_of(tune: Tune, corpus: Path | None = None) -> str | Path:
     return abc_tunes(file_text(path))[tune.tune_number] if path.suffix == ".abc" else path
 
 
-def track_rows(tunes: Iterable[Tune]) -> list[dict[str, str]]:
-    """Rows of the input `tracks`: TRACK_COLUMNS as text, tags joined by |, release_date a year or empty."""
+def track_rows(tunes: Iterable[Tune], paths: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
+    """Rows of the input `tracks`: TRACK_COLUMNS as text, tags joined by |, release_date a year or empty.
+
+    paths: track_id -> audio_path, midi_path.
+    """
     return [
         {
             "track_id": tune.track_id,
@@ -97,6 +101,7 @@ def track_rows(tunes: Iterable[Tune]) -> list[dict[str, str]]:
             "release_date": tune.year,
             "language": tune.language,
             "tags": tune.tags,
+            **paths[tune.track_id],
             "licence": tune.rights_class,
             "explicit": "false",
         }

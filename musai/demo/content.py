@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from musai.demo import dirt, listeners
+from musai.demo import dirt, listeners, sounds
 from musai.demo.catalogue import TRACK_COLUMNS, Tune, installed_tunes, read_manifest, track_rows
 
 LOG_COLUMNS = ("user_id", "track_id", "event", "plays", "timestamp")
@@ -42,7 +42,9 @@ def demo_content() -> DemoContent:
     parts = _log_parts(manifest, events, {good: bad for bad, good in aliases.items()})
     mixed, dirty = dirt.mix_in(list(parts.values()), listeners.SEED + 2)
     files = {name: b"\n".join(lines) + b"\n" for name, lines in zip(parts, mixed, strict=True)}
-    rows = track_rows(tunes)
+    heard_and_read, paths = sounds.files(tunes)
+    files |= heard_and_read
+    rows = track_rows(tunes, paths)
     files["tracks.csv"] = _csv([TRACK_COLUMNS, *([row[column] for column in TRACK_COLUMNS] for row in rows)])
     files["aliases.csv"] = _csv([("bad_id", "good_id"), *sorted(aliases.items())])
     names = list(parts)
@@ -101,6 +103,8 @@ def readme_text(content: DemoContent) -> str:
         genres=", ".join(f"{genre} {count}" for genre, count in sorted(genres.items())),
         albums="\n".join(f"  {count:4d}  {album}" for album, count in sorted(albums.items())),
         typists=textwrap.fill(", ".join(typists), 118),
+        sounds=sum(name.startswith("sound/") for name in content.files),
+        sound_s=sounds.SOUND_S,
         listeners=listeners.LISTENERS,
         rows=content.rows,
         first=listeners.FIRST_DAY,
@@ -128,7 +132,8 @@ MusAI: input files of the built-in demo
 THE LISTENERS ARE SIMULATED. No person stands behind any row of the log, and nothing was learnt from real listening:
 figures measured on it show that the programs work, not how well they would serve people.
 THE TUNES ARE REAL. They are {tunes} public-domain tunes whose notes come with the Python package music21 (its corpus).
-Only facts about them are here: titles, composers or collectors, collections, kinds. MusAI ships none of the notes.
+Here are facts about them (titles, composers or collectors, collections, kinds) and, made from the installed package,
+their notes and some sound. MusAI itself ships none of the notes.
 
 The catalogue: tracks.csv
 -------------------------
@@ -143,6 +148,9 @@ For folk tunes `artist` is the collector or composer that the file names, else t
 tune. `language` is that of the title. conf/demo/catalogue.csv in MusAI names each file with its sha256 and the
 statement found; a tune whose installed file differs is left out. Typed, as the files say, by:
 {typists}.
+
+Their notes as music21's corpus has them are in midi/ (repeats of scores are played once), with the instruments of their
+kind; {sounds} of them have sound in sound/ too: the first {sound_s:g} seconds, by MusAI's own synthesizer.
 
 The log: interactions/
 ----------------------

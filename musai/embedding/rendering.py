@@ -8,12 +8,15 @@ import pathlib
 from typing import Any
 
 import numpy as np
+import soxr
 import symusic
 
 from musai.embedding.audio import SAMPLE_RATE, Plan, Unusable, checked, filled
 from musai.errors import MusaiError
 
 SOUNDFONT = "TimGM6mb.sf2"
+RATE = 44_100  # of the synthesizer, then resampled; see _playable
+HIGHEST_PITCH = 96  # C7, 2,093 Hz
 LEAD_IN_S = 2.0  # rendered before an excerpt and cut off, so that notes that sound at its start are heard
 
 
@@ -27,8 +30,8 @@ def soundfont() -> pathlib.Path:
 
 
 @functools.cache
-def _synthesizer(rate: int) -> Any:
-    return symusic.Synthesizer(soundfont(), rate)
+def _synthesizer() -> Any:
+    return symusic.Synthesizer(soundfont(), RATE)
 
 
 def read(path: pathlib.Path) -> Any:
@@ -48,9 +51,22 @@ def read(path: pathlib.Path) -> Any:
     return score
 
 
-def render(score: Any, rate: int = SAMPLE_RATE) -> np.ndarray:
-    """float32 [samples], mono; `score` in seconds, from its time 0."""
-    return np.asarray(_synthesizer(rate).render(score, stereo=True), np.float32).mean(axis=0)
+def render(score: Any) -> np.ndarray:
+    """float32 [samples], mono, 16 kHz; `score` in seconds, from its time 0."""
+    stereo = np.asarray(_synthesizer().render(_playable(score), stereo=True), np.float32)
+    return np.asarray(soxr.resample(stereo.mean(axis=0), RATE, SAMPLE_RATE), np.float32)
+
+
+def _playable(score: Any) -> Any:
+    """High notes an octave or more lower. Where a note's step through a sample is longer than the sample's loop (the
+    celesta's C8 at 16 kHz, say), symusic's synthesizer never ends."""
+    if all(note.pitch <= HIGHEST_PITCH for track in score.tracks if not track.is_drum for note in track.notes):
+        return score
+    lowered = score.copy()
+    for track in lowered.tracks:
+        for note in track.notes if not track.is_drum else ():
+            note.pitch -= 12 * max(0, -(-(note.pitch - HIGHEST_PITCH) // 12))
+    return lowered
 
 
 def excerpts(path: pathlib.Path, plan: Plan) -> np.ndarray:

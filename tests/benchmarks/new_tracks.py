@@ -100,8 +100,7 @@ def measure(part: str, seed: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    part, *seeds = sys.argv[1:] or ["test"]
+def main(part: str = "test", *seeds: str) -> None:
     rows = pd.DataFrame([measure(part, int(seed)) for seed in seeds or ("0", "1", "2")])
     means = rows.mean()
     best = means.iloc[1:].max()
@@ -111,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

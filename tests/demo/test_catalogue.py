@@ -91,7 +91,9 @@ def test_without_any_tune_there_is_no_demo(tmp_path):
 
 
 def test_rows_of_the_tracks_input():
-    row = track_rows([tune for tune in MANIFEST if tune.track_id == "oneill-0648"])[0]
+    row = track_rows(
+        [tune for tune in MANIFEST if tune.track_id == "oneill-0648"], {"oneill-0648": {"midi_path": "a.mid"}}
+    )[0]
     assert row == {
         "track_id": "oneill-0648",
         "title": "The Generous Woman",

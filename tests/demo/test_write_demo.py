@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     started = time.process_time()
     demo.write_demo(folder)
-    assert time.process_time() - started < 5  # seconds of CPU
+    assert time.process_time() - started < 15  # seconds of CPU
     return folder
 
 
@@ -73,7 +73,7 @@ def test_the_same_bytes_in_another_process(folder, tmp_path):
     code = "import sys, pathlib; from musai.demo import write_demo; write_demo(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env={"PYTHONHASHSEED": "77"})
     assert files_of(tmp_path) == files_of(folder)
-    assert len(files_of(folder)) == 6
+    assert len([name for name in files_of(folder) if not name.startswith(("midi/", "sound/"))]) == 6
 
 
 def test_writing_over_what_is_there_changes_nothing(tmp_path):

@@ -51,3 +51,11 @@ def test_half_a_midi_file_is_refused_or_heard_but_never_ends_the_process(midi_fi
         except Unusable:
             continue
         assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("program", [7, 8, 11, 13, 19])
+def test_notes_that_the_synthesizer_never_ends_on_are_played_lower(midi_file, program):
+    path = midi_file("high.mid", [108, 120, 127, 100], program=program)
+    found = rendering.excerpts(path, Plan(2.0, 1, 3600))
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() > 0.001
