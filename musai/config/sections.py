@@ -158,10 +158,18 @@ class Factorization(Section):
     alpha: AboveZero
 
 
+TrainingFile = Literal["english_emotions", "english_affect", "word_vectors", "chinese_reviews", "notes", "sound"]
+
+
+class Emotion(Section):
+    min_confidence: Share
+    training: dict[TrainingFile, str]
+
+
 class Recommend(Section):
     top_n: Positive
     blend: dict[Literal["als", "low_pass", Method], NotNegative]
-    lists: list[Literal["for_you", "discover"]]
+    lists: list[Literal["for_you", "discover", "mood:calm", "mood:energetic", "mood:happy", "mood:sad"]]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
     block_memory_mb: Positive
@@ -235,6 +243,7 @@ class Config(Section):
     matrix: Matrix
     similarity: Similarity
     factorization: Factorization
+    emotion: Emotion
     recommend: Recommend
     evaluation: Evaluation
     audit: Audit

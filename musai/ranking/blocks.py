@@ -10,7 +10,7 @@ import pyarrow as pa
 import threadpoolctl
 
 from musai import columns
-from musai.ranking import kernels, predicted
+from musai.ranking import kernels, moods, predicted
 from musai.ranking.kernels import Heard, Near, Ranked
 from musai.ranking.models import Models
 from musai.ranking.top import Tracks
@@ -90,6 +90,7 @@ def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | Non
             models.fresh,
         ),
         np.array([name == columns.DISCOVER for name in lists.names], bool),
+        moods.of_lists(lists.names, models.mood_starts, models.mood_tracks, models.place, models.artist),
         lists.max_tracks_per_artist,
         ranked,
     )

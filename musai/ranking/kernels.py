@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musai.ranking.jit import compiled
+from musai.ranking.moods import Moods, fill_mood
 from musai.ranking.top import NEVER, Tracks, fill_list
 
 ALS, NEAR = 0, 1  # places of `Lists.source`: the product, the first method; popularity and catalogue follow the last
@@ -57,6 +58,7 @@ def rank(
     near: Near,
     tracks: Tracks,
     new_artists: np.ndarray,
+    moods: Moods,
     cap: int,
     ranked: Ranked,
 ) -> None:
@@ -64,9 +66,10 @@ def rank(
 
     product float32 [users, known], or [0, known] where there is none; predicted int64 [methods]: place of a method in
     predictions float32 [n, users, known], -1 where it scores by a product with its neighbours; new_artists
-    bool [lists]: only artists of whom the user has nothing; cap: tracks an artist may have in a list, 0 = any.
+    bool [lists]: only artists of whom the user has nothing; moods: which lists keep to a mood; cap: tracks an artist
+    may have in a list, 0 = any.
     """
-    known, methods, lists = len(tracks.place), len(near.weights), len(new_artists)
+    known, methods = len(tracks.place), len(near.weights)
     total, parts = np.empty(known, np.float32), np.empty((methods, known), np.float32)
     scales = np.zeros(methods + 1, np.float32)
     slot = np.zeros(known, np.int32)
@@ -89,18 +92,38 @@ def rank(
             total[:] = tracks.popularity
         _leave_out(total, mine)
         _leave_out(total, tracks.blocked)
-        for only_new in (False, True):  # what is left out for new artists is left out of no list before
-            if only_new and new_artists.any():
-                _leave_out_artists(total, mine, tracks, met)
-            for n in range(lists):
-                if new_artists[n] == only_new:
-                    fill_list(total, tracks, met, only_new, cap, counts, ranked.items[u, n], ranked.scores[u, n])
+        _fill_lists(total, mine, tracks, new_artists, moods, met, cap, counts, ranked.items[u], ranked.scores[u])
         for j in mine:  # an unknown artist, -1, has the last place, which nobody asks for
             met[tracks.artist[j]] = False
         items, source = ranked.items[u].ravel(), ranked.source[u].ravel()
         for r in range(len(items)):
             source[r] = _source(items[r], scores, parts, scales)
         _explain(mine, values, near, scales, items, ranked.because[u].ravel(), slot)
+
+
+@compiled
+def _fill_lists(
+    total: np.ndarray,
+    mine: np.ndarray,
+    tracks: Tracks,
+    new_artists: np.ndarray,
+    moods: Moods,
+    met: np.ndarray,
+    cap: int,
+    counts: np.ndarray,
+    items: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """All lists of one user into items and scores [lists, top_n]; `total` and `met` are changed."""
+    for only_new in (False, True):  # what is left out for new artists is left out of no list before
+        if only_new and new_artists.any():
+            _leave_out_artists(total, mine, tracks, met)
+        for n in range(len(new_artists)):
+            mood = moods.of_list[n]
+            if mood >= 0 and not only_new:
+                fill_mood(total, moods, mood, tracks, met, cap, counts, items[n], scores[n])
+            elif mood < 0 and new_artists[n] == only_new:
+                fill_list(total, tracks, met, only_new, cap, counts, items[n], scores[n])
 
 
 @compiled

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from musai.matrix.reading import file_system
-from musai.ranking import cache, predicted
+from musai.ranking import cache, moods, predicted
 from musai.similarity.neighbours import NO_NEIGHBOUR, Neighbours
 
 
@@ -38,6 +38,8 @@ class Sources:
     users: int = 0
     low_pass_factors: int = 0
     seed: int = 0
+    emotions: str | None = None
+    min_confidence: float = 0.0
 
 
 @dataclasses.dataclass
@@ -45,7 +47,7 @@ class Models:
     """n tracks: those of `items` first (0..known-1), then those of the catalogue that nobody has heard.
 
     track_ids: n texts; popularity float32 [known]: listeners; place to fresh as in `top.Tracks`, near_* as in
-    `kernels.Near`; factors float32 [known, f] or None.
+    `kernels.Near`, mood_* as in `moods.Moods`; factors float32 [known, f] or None.
     """
 
     track_ids: pa.Array
@@ -63,6 +65,8 @@ class Models:
     near_scores: np.ndarray
     factors: np.ndarray | None
     predictors: dict[str, predicted.Predictor] = dataclasses.field(default_factory=dict)
+    mood_starts: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(len(moods.NAMES) + 1, np.int64))
+    mood_tracks: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, np.int32))
 
 
 ARRAYS = tuple(field.name for field in dataclasses.fields(Models) if field.type == "np.ndarray")
@@ -137,6 +141,8 @@ def _build_tracks(sources: Sources, folder: pathlib.Path) -> pa.Array:
     withheld = _flags(pc.is_in(ids, pa.array(sources.blocked, pa.large_string())))
     if sources.exclude_explicit:
         withheld |= explicit
+    emotions = _dataset(sources.emotions).to_table(columns=moods.COLUMNS) if sources.emotions else None
+    moods.save(emotions, ids, withheld, sources.min_confidence, folder)
     artist = artists.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int32)
     listeners = items["interactions"].to_numpy().astype(np.int64)
     place = np.empty(known, np.int32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from musai import columns
 from musai.inputs.files import read_ids
-from musai.ranking import blocks, models, predicted
+from musai.ranking import blocks, models, moods, predicted
 from musai.ranking import spark as ranking
 from musai.session import cores
 from musai.steps import Night
@@ -28,11 +28,13 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
     """The lists of some users (user_index, user_id) by the run's models, and the arrays behind them."""
     settings = night.config.recommend
     blend: dict[str, float] = {name: weight for name, weight in settings.blend.items() if weight}
-    has_tracks = night.has("tracks")
-    names = tuple(name for name in settings.lists if has_tracks or name != columns.DISCOVER)
+    has_tracks, has_emotions = night.has("tracks"), night.has("track_emotions")
+    names = tuple(name for name in settings.lists if _can_be_made(name, has_tracks, has_emotions))
     for left_out in sorted(set(settings.lists) - set(names)):
-        night.note(f"{left_out} was left out: it needs the catalogue's artists (inputs.tracks)")
+        needed = "the catalogue's artists" if left_out == columns.DISCOVER else "track_emotions"
+        night.note(f"{left_out} was left out: it needs {needed} (inputs.tracks)")
     used = ["items", "track_neighbours", "als_factors", *(["tracks"] if has_tracks else [])]
+    used += ["track_emotions"] if has_emotions else []
     sources = models.Sources(
         items=night.run.uri("items"),
         neighbours=night.run.uri("track_neighbours"),
@@ -45,6 +47,8 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         users=night.run.rows("users") or 0,
         low_pass_factors=night.config.similarity.low_pass_factors,
         seed=night.config.seed,
+        emotions=night.run.uri("track_emotions") if has_emotions else None,
+        min_confidence=night.config.emotion.min_confidence,
         digest=" ".join((night.run.manifest(table) or {}).get("digest", "-") for table in used),
     )
     factors = night.read("als_factors").where("side = 'user'") if "als" in blend else None
@@ -63,3 +67,9 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         ranking.partitions_for(count, size, cores(night.session)),
     )
     return frame, sources
+
+
+def _can_be_made(name: str, has_tracks: bool, has_emotions: bool) -> bool:
+    if name.startswith(moods.PREFIX):
+        return has_emotions
+    return has_tracks or name != columns.DISCOVER

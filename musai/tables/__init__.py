@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from musai.errors import InputError
-from musai.tables import recommendation
+from musai.tables import emotion, recommendation
 from musai.tables.declaration import Column, Kind, Table
 
-TABLES: dict[str, Table] = {table.name: table for table in (*recommendation.DECLARED,)}
+TABLES: dict[str, Table] = {table.name: table for table in (*recommendation.DECLARED, *emotion.DECLARED)}
 
 
 def reads(job: str) -> list[Table]:

@@ -25,7 +25,7 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("ingest_tracks",),
-        ("recommend_tracks", "evaluate_recommendations", "audit_run"),
+        ("tag_emotions", "recommend_tracks", "evaluate_recommendations", "audit_run"),
         columns("""
             track_id string | the track
             title string | title
@@ -48,7 +48,7 @@ DECLARED = (
         "rejected_rows",
         "nightly",
         (),
-        ("ingest_interactions", "ingest_tracks"),
+        ("ingest_interactions", "ingest_tracks", "tag_emotions"),
         ("audit_run",),
         columns("""
             source string | the input: interactions, tracks, aliases
@@ -201,7 +201,7 @@ DECLARED = (
         ("evaluate_recommendations", "audit_run"),
         columns("""
             user_id string | the listener
-            list string | for_you, discover
+            list string | for_you, discover, mood:calm, mood:happy, mood:sad, mood:energetic
             rank int | 1 = first
             track_id string | the track
             score float | of the blend; comparable within a list only

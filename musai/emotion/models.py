@@ -1,0 +1,116 @@
+"""All models together, and what they read from one track."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from musai.emotion import lexicon, linear, text
+from musai.emotion.chinese import NGRAMS, ChineseReader
+from musai.emotion.fusion import PRIOR_SPREAD, Reading
+from musai.emotion.notes import NotesHead, features
+from musai.emotion.sound import SoundHead
+from musai.emotion.weights import Card, Stored
+from musai.music.notes import Piece
+
+TAG_ERROR = 0.45  # of the list of tags: no data measures it, so it says little more than the prior
+ENGLISH, CHINESE = "en", "zh"
+
+
+@dataclasses.dataclass
+class Models:
+    """Readers of what there is; `cards` by name. Heavy parts (torch) are loaded when words are read."""
+
+    stored: Mapping[str, Stored]
+
+    def __post_init__(self) -> None:
+        self.cards = {name: Card.from_json(one.card) for name, one in self.stored.items()}
+
+    @property
+    def digest(self) -> str:
+        return digest(self.stored)
+
+    def words(self, lyrics: str | None, stated_language: str | None) -> Reading | None:
+        """Words of a song; None for instrumental ones and in a language that no model knows."""
+        lines = text.clean_lines(lyrics)
+        if not lines:
+            return None
+        language = text.language("\n".join(lines), stated_language)
+        if language == ENGLISH and "english_affect" in self.stored:
+            values, card = self.english.read(text.pieces(lines)), self.cards["english_affect"]
+        elif language == CHINESE and "chinese" in self.stored:
+            values, card = self.chinese.read(lines), self.cards["chinese"]
+        else:
+            return None
+        values = values[~np.isnan(values).any(axis=1)]
+        return _reading("lyrics", values.mean(axis=0), card) if len(values) else None
+
+    def notes(self, piece: Piece) -> Reading | None:
+        """Notes of a piece; None for a few notes."""
+        found = features(piece)
+        if found is None or "notes" not in self.stored:
+            return None
+        return _reading("midi", np.array(self.notes_head.read(found)), self.cards["notes"])
+
+    def sound(self, embeddings: Mapping[str, Sequence[float]]) -> Reading | None:
+        """A track's embeddings by model name; None where the head was not trained on one of these."""
+        card = self.cards.get("sound")
+        if card is None or card.settings["model"] not in embeddings:
+            return None
+        values = self.sound_head.read(np.asarray(embeddings[card.settings["model"]])[None])
+        return _reading("audio", values[0], card)
+
+    def tags(self, tags: Sequence[str] | None, title: str | None, genre: str | None) -> Reading | None:
+        """Mood words among the tags, the genre and the title; None where there is none."""
+        said = " ".join([*(tags or ()), genre or "", title or ""])
+        found = lexicon.read(text.tokens(said), lexicon.entries("tags"))
+        if found is None:
+            return None
+        return Reading("tags", found.valence * PRIOR_SPREAD, found.arousal * PRIOR_SPREAD, TAG_ERROR, TAG_ERROR)
+
+    @functools.cached_property
+    def english(self):  # type: ignore[no-untyped-def]
+        """The `EnglishAffect` of the stored weights."""
+        import torch
+
+        from musai.emotion.english import EnglishAffect, EnglishEmotions
+
+        torch.set_num_threads(1)  # a task has one core
+        tensors, card = self.stored["english_emotions"].opened()
+        emotions = EnglishEmotions.of(tensors, card.settings["network_share"])
+        tensors, card = self.stored["english_affect"].opened()
+        return EnglishAffect.of(emotions, tensors, card.settings["network_share"])
+
+    @functools.cached_property
+    def chinese(self) -> ChineseReader:
+        tensors, card = self.stored["chinese"].opened()
+        if "weights" not in tensors:
+            return ChineseReader()
+        weights = tensors["weights"].astype(np.float32)[:, None] * tensors["scale"]
+        model = linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["offset"])
+        return ChineseReader(model, card.settings["gain"])
+
+    @functools.cached_property
+    def notes_head(self) -> NotesHead:
+        tensors, card = self.stored["notes"].opened()
+        return NotesHead(tuple(card.settings["names"]), **tensors)
+
+    @functools.cached_property
+    def sound_head(self) -> SoundHead:
+        tensors, card = self.stored["sound"].opened()
+        return SoundHead(**tensors, scale=card.settings["scale"])
+
+
+def digest(stored: Mapping[str, Stored]) -> str:
+    """sha256 over all the models by name."""
+    lines = "\n".join(f"{name} {stored[name].digest}" for name in sorted(stored))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _reading(source: str, values: np.ndarray, card: Card) -> Reading:
+    valence, arousal = (float(value) for value in values)
+    return Reading(source, valence, arousal, card.valence_error, card.arousal_error, card.calibration)

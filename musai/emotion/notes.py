@@ -1,0 +1,203 @@
+"""Emotion from notes: features of a piece that listeners are known to go by.
+
+Mode, tempo, loudness, register and articulation carry most of what is heard as valence and arousal (Gabrielsson and
+Lindström, "The role of structure in the musical expression of emotions", 2010); the rest here describes rhythm,
+melody and consonance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from musai.music.keys import MAJOR_PROFILE, MINOR_PROFILE, chroma, key_of
+from musai.music.notes import STEPS_PER_QUARTER, Piece, melody
+
+SHORTEST_PIECE = 8  # notes; of fewer nothing can be said
+STACCATO = 0.6  # share of the time to the next onset that a note sounds
+FAST_S = 0.15  # onsets nearer than this are a fast passage
+DISSONANT, THIRDS = (1, 2, 6, 10, 11), {"major_third": 4, "minor_third": 3}  # vertical intervals modulo the octave
+PROFILES = (MAJOR_PROFILE, MINOR_PROFILE)
+SIMULTANEOUS = 4_000  # notes among which vertical intervals are counted; a longer piece is heard by its beginning
+
+
+def features(piece: Piece) -> dict[str, float] | None:
+    """Name -> value, always the same names; None for a piece of fewer than SHORTEST_PIECE pitched notes.
+
+    Times are in seconds, pitches in semitones (MIDI numbers), loudness in MIDI velocities; shares are 0..1.
+    """
+    pitched = piece.pitched()
+    if len(pitched) < SHORTEST_PIECE:
+        return None
+    seconds = 60 / (piece.tempo_bpm * STEPS_PER_QUARTER)
+    return {
+        **_mode(pitched),
+        **_time(pitched, seconds),
+        **_beat(pitched),
+        **_register(pitched),
+        **_dynamics(pitched),
+        **_melody(melody(pitched), seconds),
+        **_harmony(pitched),
+    }
+
+
+def _mode(piece: Piece) -> dict[str, float]:
+    key, sounding = key_of(piece), chroma(piece)
+    share = np.roll(sounding / sounding.sum(), -key.tonic)
+    best = [max(_correlation(np.roll(sounding, -t), profile) for t in range(12)) for profile in PROFILES]
+    entropy = float(-(share[share > 0] * np.log2(share[share > 0])).sum())
+    degrees = {f"degree_{number}": float(share[number]) for number in range(12)}
+    return {
+        "minor": float(key.minor),
+        "majorness": best[0] - best[1],
+        "key_clarity": key.correlation,
+        "pitch_class_entropy": entropy,
+        **degrees,
+    }
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) else 0.0
+
+
+def _time(piece: Piece, seconds: float) -> dict[str, float]:
+    onsets = np.unique(piece.onset)
+    gaps = np.diff(onsets) * seconds if len(onsets) > 1 else np.array([piece.end * seconds])
+    length = max(piece.end * seconds, 1e-3)
+    durations = piece.duration * seconds
+    next_onset = np.searchsorted(onsets, piece.onset, side="right")
+    until = np.append(onsets, piece.end)[next_onset] - piece.onset
+    held = np.minimum(piece.duration / np.maximum(until, 1), 4)
+    return {
+        "log_tempo": float(np.log(piece.tempo_bpm)),
+        "log_notes_a_second": float(np.log(len(piece) / length)),
+        "log_onsets_a_second": float(np.log(len(onsets) / length)),
+        "log_gap_mean": float(np.log(gaps.mean())),
+        "log_gap_median": float(np.log(np.median(gaps) + 1e-3)),
+        "gap_variation": float(gaps.std() / gaps.mean()),
+        "fast_share": float((gaps < FAST_S).mean()),
+        "log_duration_mean": float(np.log(durations.mean())),
+        "log_duration_median": float(np.log(np.median(durations))),
+        "duration_variation": float(durations.std() / durations.mean()),
+        "articulation": float(held.mean()),
+        "staccato_share": float((held < STACCATO).mean()),
+        "held_share": float((held > 1.5).mean()),
+        "silence_share": 1 - _covered(piece) / max(piece.end, 1),
+    }
+
+
+def _covered(piece: Piece) -> int:
+    """Steps in which at least one note sounds."""
+    order = np.argsort(piece.onset, kind="stable")
+    start, stop = piece.onset[order], (piece.onset + piece.duration)[order]
+    reach = np.maximum.accumulate(stop)
+    return int((stop[:1]).sum() - start[:1].sum() + np.maximum(reach[1:] - np.maximum(start[1:], reach[:-1]), 0).sum())
+
+
+def _beat(piece: Piece) -> dict[str, float]:
+    place = np.unique(piece.onset) % STEPS_PER_QUARTER
+    gaps = np.diff(np.unique(piece.onset))
+    shares = np.bincount(np.minimum(gaps, 4 * STEPS_PER_QUARTER)) / max(len(gaps), 1)
+    return {
+        "on_beat_share": float((place == 0).mean()),
+        "off_eighth_share": float((place % (STEPS_PER_QUARTER // 2) != 0).mean()),
+        "triplet_share": float(((place % 4 == 0) & (place > 0)).mean()),
+        "rhythm_entropy": float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum()),
+        "triple_meter": float(piece.meter[0] % 3 == 0),
+    }
+
+
+def _register(piece: Piece) -> dict[str, float]:
+    low, middle, high = np.percentile(piece.pitch, [10, 50, 90])
+    return {
+        "pitch_mean": float(piece.pitch.mean()),
+        "pitch_spread": float(piece.pitch.std()),
+        "pitch_low": float(low),
+        "pitch_median": float(middle),
+        "pitch_high": float(high),
+        "pitch_range": float(np.ptp(piece.pitch)),
+        "bass_share": float((piece.pitch < 48).mean()),
+        "treble_share": float((piece.pitch >= 72).mean()),
+    }
+
+
+def _dynamics(piece: Piece) -> dict[str, float]:
+    loud = piece.velocity.astype(float)
+    return {
+        "velocity_mean": float(loud.mean()),
+        "velocity_spread": float(loud.std()),
+        "velocity_high": float(np.percentile(loud, 90)),
+        "velocity_low": float(np.percentile(loud, 10)),
+    }
+
+
+def _melody(top: Piece, seconds: float) -> dict[str, float]:
+    moves = np.diff(top.pitch).astype(float)
+    size = np.abs(moves)
+    if not len(moves):
+        moves = size = np.zeros(1)
+    return {
+        "melody_mean": float(top.pitch.mean()),
+        "melody_spread": float(top.pitch.std()),
+        "melody_move_mean": float(size.mean()),
+        "melody_step_share": float(((size > 0) & (size <= 2)).mean()),
+        "melody_repeat_share": float((size == 0).mean()),
+        "melody_leap_share": float((size > 7).mean()),
+        "melody_rise_share": float((moves > 0).mean()),
+        "melody_semitone_share": float((size == 1).mean()),
+        "log_melody_duration": float(np.log(top.duration.mean() * seconds)),
+    }
+
+
+def _harmony(piece: Piece) -> dict[str, float]:
+    first = piece.where(np.arange(min(len(piece), SIMULTANEOUS)))
+    stop = first.onset + first.duration
+    counts = np.zeros(12)
+    for n in range(len(first)):  # notes that sound when note n begins, and began no later
+        earlier = slice(max(0, n - 24), n)
+        sounding = stop[earlier] > first.onset[n]
+        counts += np.bincount(np.abs(first.pitch[earlier][sounding] - first.pitch[n]) % 12, minlength=12)
+    share = counts / max(counts.sum(), 1)
+    onsets = len(np.unique(piece.onset))
+    return {
+        "notes_an_onset": len(piece) / onsets,
+        "sounding_mean": float(piece.duration.sum() / max(piece.end, 1)),
+        "dissonance": float(share[list(DISSONANT)].sum()),
+        "tritone_share": float(share[6]),
+        "fifth_share": float(share[7] + share[5]),
+        "octave_share": float(share[0]),
+        **{name: float(share[interval]) for name, interval in THIRDS.items()},
+    }
+
+
+# What the head that ships goes by: few enough that its coefficients are facts about music, not a copy of the data.
+CHOSEN = (
+    "minor", "majorness", "degree_3", "degree_4", "degree_8", "degree_10", "log_tempo", "log_notes_a_second",
+    "log_onsets_a_second", "log_duration_mean", "fast_share", "gap_variation", "articulation", "staccato_share",
+    "held_share", "on_beat_share", "off_eighth_share", "pitch_mean", "pitch_range", "bass_share", "melody_mean",
+    "melody_leap_share", "velocity_mean", "sounding_mean", "dissonance", "minor_third", "major_third",
+)  # fmt: skip
+LIMIT = 3.0  # standard deviations of the training pieces beyond which a feature says no more
+
+
+@dataclasses.dataclass(frozen=True)
+class NotesHead:
+    """Valence and arousal, linear in standardised features: centre, spread float32 [n], weights [n, 2], offset [2]."""
+
+    names: tuple[str, ...]
+    centre: np.ndarray
+    spread: np.ndarray
+    weights: np.ndarray
+    offset: np.ndarray
+
+    def read(self, found: Mapping[str, float]) -> tuple[float, float]:
+        """(valence, arousal) of `features(piece)`."""
+        valence, arousal = self.read_all(np.array([[found[name] for name in self.names]]))[0]
+        return float(valence), float(arousal)
+
+    def read_all(self, table: np.ndarray) -> np.ndarray:
+        """Valence and arousal [pieces, 2] of features [pieces, n] in the order of `names`."""
+        scaled = np.clip((table - self.centre) / self.spread, -LIMIT, LIMIT)
+        return np.asarray(scaled @ self.weights + self.offset)

