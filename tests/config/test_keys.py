@@ -46,6 +46,7 @@ OTHER: dict[str, str] = {
     "similarity.user_methods": "[]",
     "factorization.backend": "spark",
     "factorization.device": "cpu",
+    "emotion.training": "{notes: x.csv}",
     "recommend.blend": "{als: 1}",
     "recommend.lists": "[for_you]",
     "recommend.max_tracks_per_artist": "3",
