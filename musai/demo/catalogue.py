@@ -16,7 +16,8 @@ MANIFEST = "demo/catalogue.csv"
 LYRICS = "demo/lyrics.csv"  # written for the demo: words for a few of the tunes
 ENCODING_UNSTATED = "public-domain composition, encoding unstated"
 TRACK_COLUMNS = (
-    "track_id", "title", "artist", "album", "genre", "release_date", "language", "lyrics", "tags", "licence", "explicit",
+    "track_id", "title", "artist", "album", "genre", "release_date", "language", "lyrics", "tags", "licence",
+    "explicit",
 )  # fmt: skip
 
 

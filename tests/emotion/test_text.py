@@ -14,7 +14,9 @@ def test_markers_time_stamps_and_repeats_go() -> None:
     assert clean_lines("【副歌】\n月光照着我\n重复\n月光照着我") == ["月光照着我"]
 
 
-@pytest.mark.parametrize("nothing", [None, "", "[Instrumental]", "  (instrumental) ", "纯音乐，请欣赏", "♪ ♪", "[Intro]\n\n1234"])
+@pytest.mark.parametrize(
+    "nothing", [None, "", "[Instrumental]", "  (instrumental) ", "纯音乐，请欣赏", "♪ ♪", "[Intro]\n\n1234"]
+)
 def test_instrumental_means_no_words(nothing: str | None) -> None:
     assert clean_lines(nothing) == []
 
