@@ -70,7 +70,7 @@ def batch(from_scores: Sequence[Any], pairs: int, rng: np.random.Generator) -> B
 def _audible(from_scores: Sequence[Any], rng: np.random.Generator) -> Arrangement:
     """One that lasts; the corpus has fragments of a bar."""
     while True:
-        tune = from_scores[rng.integers(len(from_scores))]
+        tune = from_scores[int(rng.integers(len(from_scores)))]
         if tune.note_num() >= SHORTEST_NOTES:
             return arranged(tune, rng)
 

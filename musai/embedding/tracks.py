@@ -120,9 +120,9 @@ def _through(
     sound = np.concatenate([part for _, part in waiting])
     found = []
     for start in range(0, len(sound), batch):
-        part = torch.from_numpy(sound[start : start + batch])
-        filled = torch.nn.functional.pad(part, (0, 0, 0, batch - len(part))).to(device)
-        found.append(network(filled)[0][: len(part)].cpu().numpy())
+        excerpts = torch.from_numpy(sound[start : start + batch])
+        filled = torch.nn.functional.pad(excerpts, (0, 0, 0, batch - len(excerpts))).to(device)
+        found.append(network(filled)[0][: len(excerpts)].cpu().numpy())
     vectors = np.concatenate(found)
     ends = np.cumsum([len(part) for _, part in waiting])
     for (result, part), end in zip(waiting, ends, strict=True):

@@ -87,7 +87,8 @@ def _capped(order: np.ndarray, artist: np.ndarray, sources: Sources) -> np.ndarr
     if not cap:
         return order[:top_n]
     counts: dict[int, int] = {}
-    taken, left_out = [], []
+    taken: list[int] = []
+    left_out: list[int] = []
     for place in order:
         own = int(artist[place])
         counts[own] = counts.get(own, 0) + 1

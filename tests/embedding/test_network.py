@@ -183,11 +183,11 @@ def _musicnn(x, state):
     front = [_conv(x, state, f"layers.{n}", (0, 3)).amax(2) for n in (0, 1)]
     flat = x.mean(2)
     front += [_conv(flat, state, f"layers.{n}", width // 2) for n, width in ((2, 129), (3, 65), (4, 33))]
-    front = torch.cat(front, 1)
-    one = _conv(front, state, "layer1", 3)
+    joined = torch.cat(front, 1)
+    one = _conv(joined, state, "layer1", 3)
     two = _conv(one, state, "layer2", 3) + one
     three = _conv(two, state, "layer3", 3) + two
-    every = torch.cat([front, one, two, three], 1)
+    every = torch.cat([joined, one, two, three], 1)
     pooled = torch.cat([every.max(2).values, every.mean(2)], 1)
     return torch.sigmoid(_dense(torch.relu(_normal(_dense(pooled, state, "dense1"), state, "bn")), state, "dense2"))
 
