@@ -13,8 +13,6 @@ import pytest
 from musai import tables
 from tests.dags.conftest import Airflow
 
-pytestmark = pytest.mark.system  # minutes of spark-submits; to join `make test` once it is measured on a quiet machine
-
 USERS, TRACKS, HEARD = 60, 40, 12
 
 
@@ -37,19 +35,38 @@ def write_inputs(folder: pathlib.Path) -> pathlib.Path:
         "recommend.top_n": 5,
         "evaluation": {"ks": [5], "resamples": 20},
         "factorization": {"factors": 8, "iterations": 3},
+        "generation": {"tracks": 4},
     }
     file = folder / "tiny.yaml"
     file.write_text(json.dumps(config))
     return file
 
 
+def groups() -> list[tuple[str, ...]]:
+    """Reading the inputs, all that is learnt and made, and what ends the night: four spark-submits."""
+    order = tables.order()
+    last = tuple(order[order.index("audit_run") :])
+    inputs = [(job,) for job in order if job.startswith("ingest_")]
+    return [*inputs, tuple(job for job in order if (job,) not in inputs and job not in last), last]
+
+
 @pytest.mark.slow
-def test_a_night_through_airflow_publishes_one_whole_run(airflow: Airflow, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    "asked", [pytest.param(groups(), id="neighbours-together"),
+              pytest.param([(job,) for job in tables.order()], id="a-task-a-job", marks=pytest.mark.system)],
+)  # fmt: skip
+def test_a_night_through_airflow_publishes_one_whole_run(
+    airflow: Airflow, tmp_path: pathlib.Path, asked: list[tuple[str, ...]]
+) -> None:
     config = write_inputs(tmp_path)
-    airflow("airflow", "dags", "test", "musai_nightly", "2025-01-15", timeout_s=3000, MUSAI_CONFIG=str(config))
+    together = ",".join("+".join(group) for group in asked if len(group) > 1)
+    airflow(
+        "airflow", "dags", "test", "musai_nightly", "2025-01-15", timeout_s=3000, MUSAI_CONFIG=str(config),
+        MUSAI_TOGETHER=together,
+    )  # fmt: skip
 
     attempts = airflow.rows("select task_id, state, try_number from task_instance")
-    assert sorted(attempts) == sorted((job, "success", 1) for job in tables.order())
+    assert sorted(attempts) == sorted(("-".join(group), "success", 1) for group in asked)
     handed = {json.loads(value) for (value,) in airflow.rows("select value from xcom where key = 'run_id'")}
     assert len(handed) == 1
     run_id = handed.pop()
@@ -71,5 +88,6 @@ def test_a_night_through_airflow_publishes_one_whole_run(airflow: Airflow, tmp_p
         (job, 1, "done") for job in tables.order()
     )
     seconds = dict(zip(log["job"], log["seconds"], strict=True))
-    for job, whole in airflow.rows("select task_id, duration from task_instance order by start_date"):
-        print(f"{job:<26} task {whole:6.1f} s, of which the job {seconds[job]:6.1f} s")
+    for task, whole in airflow.rows("select task_id, duration from task_instance order by start_date"):
+        inside = sum(seconds[job] for job in task.split("-"))
+        print(f"{whole:6.1f} s, of which {inside:6.1f} s in the jobs: {task}")
