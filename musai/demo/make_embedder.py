@@ -128,16 +128,17 @@ def train(from_scores: Sequence[Any], steps: int) -> Learner:
         loss = 5 * losses["tags"] + losses["facts"] + 0.5 * losses["likeness"]
         optimizer.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         if step % 5 == 0 or step == steps:
-            text = ", ".join(f"{name} {float(value):.3f}" for name, value in losses.items())
+            text = ", ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
             log.info("step %d of %d, %.0f s: %s", step, steps, time.monotonic() - started, text)
     return learner
 
 
 @torch.inference_mode()
-def figures(learner: Learner, from_scores: Sequence[Any], batches: int = 10) -> dict[str, float]:
+def figures(learner: Learner, from_scores: Sequence[Any], batches: int = 4) -> dict[str, float]:
     """On arrangements of tunes that were held out."""
     rng, learner = np.random.default_rng(SEED + 1), learner.eval()
     right, tags, errors, facts, near = [], [], [], [], []

@@ -178,7 +178,8 @@ class Small(Spectrogram):
 
     def forward(self, sound: Tensor) -> tuple[Tensor, Tensor]:
         x = self.normalised(sound)
-        bands = torch.cat([x.mean(dim=3), x.std(dim=3)], dim=2)[:, 0]  # [b, 192]
+        deviation = (x.var(dim=3) + 1e-5).sqrt()  # the lowest bands may be empty: sqrt has no slope at 0
+        bands = torch.cat([x.mean(dim=3), deviation], dim=2)[:, 0]  # [b, 192]
         for layer in self.layers:
             x = layer(x)
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), bands], dim=1)

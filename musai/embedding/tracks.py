@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import logging
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
@@ -23,6 +23,7 @@ from musai.embedding import audio, rendering, weights
 from musai.embedding.audio import Plan, Unusable
 from musai.embedding.network import NETWORKS
 from musai.errors import InputError
+from musai.inputs import media
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Embedder:
     plan: Plan
     batch: int
     device: Literal["auto", "cpu", "gpu"]
-    root: str
+    roots: tuple[str, ...]
 
     @property
     def model(self) -> str:
@@ -70,8 +71,8 @@ class Embedded:
     carried: bool = False
 
 
-def embedder_of(settings: Embedding, root: str) -> Embedder:
-    """The embedder that the configuration names; relative paths of tracks start from `root`.
+def embedder_of(settings: Embedding, roots: Sequence[str]) -> Embedder:
+    """The embedder that the configuration names; `roots` are the folders in which files may lie (`inputs.media`).
 
     Raises InputError where the weights cannot be had or are no weights of the network, and for a device that is not
     there.
@@ -82,7 +83,7 @@ def embedder_of(settings: Embedding, root: str) -> Embedder:
     tags = next(layer.out_features for layer in reversed(list(network.modules())) if isinstance(layer, torch.nn.Linear))
     plan = Plan(network.seconds, settings.excerpts, settings.longest_h * 3600)
     state = save({name: value.contiguous() for name, value in network.state_dict().items()})
-    return Embedder(settings.network, tags, state, plan, settings.batch_excerpts, settings.device, root)
+    return Embedder(settings.network, tags, state, plan, settings.batch_excerpts, settings.device, tuple(roots))
 
 
 def choose(device: Literal["auto", "cpu", "gpu"]) -> torch.device:
@@ -148,8 +149,8 @@ def _listen(track: Heard, embedder: Embedder) -> tuple[Embedded, np.ndarray | No
     for kind, name in (("audio", track.audio_path), ("midi", track.midi_path)):
         if not name:
             continue
-        path = pathlib.Path(embedder.root, name.removeprefix("file://"))
         try:
+            path = _located(name, embedder.roots)
             content_hash = audio.content_hash(path)
             if content_hash == track.earlier_hash and track.earlier is not None:
                 return Embedded(track.track_id, track.earlier, content_hash, tuple(rejects), carried=True), None
@@ -159,3 +160,12 @@ def _listen(track: Heard, embedder: Embedder) -> tuple[Embedded, np.ndarray | No
             continue
         return Embedded(track.track_id, None, content_hash, tuple(rejects)), found
     return Embedded(track.track_id, None, None, tuple(rejects)), None
+
+
+def _located(name: str, roots: Sequence[str]) -> pathlib.Path:
+    found = media.located(name, roots)
+    if found is None:
+        raise Unusable("outside inputs.media_roots")
+    if "://" in found:
+        raise Unusable("no path on this machine")
+    return pathlib.Path(found)

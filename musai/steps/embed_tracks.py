@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from musai.embedding import spark as embedding
 from musai.embedding.tracks import Embedder, embedder_of
+from musai.inputs import media
 from musai.session import cores
 from musai.steps import Night
 
@@ -21,7 +22,9 @@ def run(night: Night) -> None:
     if tracks is None or tracks.where("audio_path is not null or midi_path is not null").isEmpty():
         night.note("no track has an audio_path or a midi_path: there are no embeddings")
         return
-    embedder = embedder_of(night.config.embedding, _files_root(night))
+    roots = media.roots_of(night.config.inputs)  # absolute, for a task has a working folder of its own
+    roots = tuple(root if "://" in root else str(pathlib.Path(root).absolute()) for root in roots)
+    embedder = embedder_of(night.config.embedding, roots)
     made = embedding.embed(tracks, _earlier(night, embedder), embedder, cores(night.session))
     found = made.where("embedding is not null").selectExpr("*", f"'{embedder.model}' as model")
     written = night.write(found, "track_embeddings", JOB)["rows"]
@@ -33,12 +36,6 @@ def run(night: Night) -> None:
     reasons = [*night.reasons_of("audio")(), *night.reasons_of("midi")()] if night.rejected else []
     if reasons:
         night.note(", ".join(f"{count} x {reason}" for reason, count in reasons))
-
-
-def _files_root(night: Night) -> str:
-    """The folder that relative paths start from: the catalogue's own."""
-    catalogue = pathlib.Path(night.config.inputs.tracks or ".")
-    return str((catalogue if catalogue.is_dir() else catalogue.parent).absolute())
 
 
 def _earlier(night: Night, embedder: Embedder) -> DataFrame | None:

@@ -38,7 +38,7 @@ RIDGE, SEEDS = 30.0, 5  # fixed beforehand: a kernel ridge on standardised colum
 
 
 def listener() -> Embedder:
-    return embedder_of(config.load().embedding, str(SOUND))
+    return embedder_of(config.load().embedding, [str(SOUND)])
 
 
 def rate(tracks: int = 20) -> None:

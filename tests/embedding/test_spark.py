@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 
 def embedder(folder, **overrides):
     settings = config.load([], [f"embedding.{key}={value}" for key, value in overrides.items()]).embedding
-    return embedder_of(settings, str(folder))
+    return embedder_of(settings, [str(folder)])
 
 
 def vectors(rows) -> dict[str, np.ndarray]:
