@@ -13,10 +13,11 @@ from musai.errors import InputError
 log = logging.getLogger(__name__)
 
 MANIFEST = "demo/catalogue.csv"
+LYRICS = "demo/lyrics.csv"  # written for the demo: words for a few of the tunes
 ENCODING_UNSTATED = "public-domain composition, encoding unstated"
 TRACK_COLUMNS = (
-    "track_id", "title", "artist", "album", "genre", "release_date", "language", "tags", "audio_path", "midi_path",
-    "licence", "explicit",
+    "track_id", "title", "artist", "album", "genre", "release_date", "language", "lyrics", "tags", "audio_path",
+    "midi_path", "licence", "explicit",
 )  # fmt: skip
 
 
@@ -86,11 +87,19 @@ def score_of(tune: Tune, corpus: Path | None = None) -> str | Path:
     return abc_tunes(file_text(path))[tune.tune_number] if path.suffix == ".abc" else path
 
 
+def read_lyrics() -> dict[str, tuple[str, str]]:
+    """track_id -> (language, lyrics with " / " between lines)."""
+    with conf_path(LYRICS).open(encoding="utf-8", newline="") as lines:
+        return {row["track_id"]: (row["language"], row["lyrics"]) for row in csv.DictReader(lines)}
+
+
 def track_rows(tunes: Iterable[Tune], paths: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
     """Rows of the input `tracks`: TRACK_COLUMNS as text, tags joined by |, release_date a year or empty.
 
-    paths: track_id -> audio_path, midi_path.
+    paths: track_id -> audio_path, midi_path. `language` is that of the words where there are any, else that of the
+    title.
     """
+    words = read_lyrics()
     return [
         {
             "track_id": tune.track_id,
@@ -99,7 +108,8 @@ def track_rows(tunes: Iterable[Tune], paths: Mapping[str, Mapping[str, str]]) ->
             "album": tune.album,
             "genre": tune.genre,
             "release_date": tune.year,
-            "language": tune.language,
+            "language": words[tune.track_id][0] if tune.track_id in words else tune.language,
+            "lyrics": words[tune.track_id][1] if tune.track_id in words else "",
             "tags": tune.tags,
             **paths[tune.track_id],
             "licence": tune.rights_class,

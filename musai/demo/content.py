@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from musai.demo import dirt, listeners, sounds
-from musai.demo.catalogue import TRACK_COLUMNS, Tune, installed_tunes, read_manifest, track_rows
+from musai.demo.catalogue import TRACK_COLUMNS, Tune, installed_tunes, read_lyrics, read_manifest, track_rows
 
 LOG_COLUMNS = ("user_id", "track_id", "event", "plays", "timestamp")
 ALIASES = 12  # tunes that have a bad id beside the good one
@@ -97,9 +97,11 @@ def readme_text(content: DemoContent) -> str:
         f"  {share:4.0%}  {name}: " + ", ".join(f"{genre} {weight:g}" for genre, weight in tastes.items())
         for name, (share, tastes) in listeners.CIRCLES.items()
     ]
+    words = read_lyrics()
     dirty = [f"  {name}:{row.line}: {row.kind}" for name, row in content.dirty]
     return _README.format(
         tunes=len(content.tunes),
+        songs=sum(tune.track_id in words for tune in content.tunes),
         genres=", ".join(f"{genre} {count}" for genre, count in sorted(genres.items())),
         albums="\n".join(f"  {count:4d}  {album}" for album, count in sorted(albums.items())),
         typists=textwrap.fill(", ".join(typists), 118),
@@ -145,7 +147,8 @@ Bach's chorales, string quartets of Haydn, Mozart and Beethoven, Francis O'Neill
 Mammoth Collection" (1883) and James Aird's "Airs" (from 1778), from files in which no word on rights was found. Their
 class, in the column licence: the composition is in the public domain; who typed the file says nothing on the encoding.
 For folk tunes `artist` is the collector or composer that the file names, else the collection and the kind of
-tune. `language` is that of the title. conf/demo/catalogue.csv in MusAI names each file with its sha256 and the
+tune. {songs} of the tunes have words, in English or Chinese, which were written for this demo and are no part of the
+tradition; `language` is that of the words, else that of the title. conf/demo/catalogue.csv in MusAI names each file with its sha256 and the
 statement found; a tune whose installed file differs is left out. Typed, as the files say, by:
 {typists}.
 

@@ -23,6 +23,7 @@ TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[^\w\s]")
 STRETCHED = re.compile(r"(.)\1{2,}")
 CJK = re.compile(r"[\u3400-\u9fff]")
 KANA_OR_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
+LINE_END = re.compile(r"[\r\n]+|\s/\s")  # files of one line a track put " / " between lines
 SHORT = 20  # characters; the language of a shorter Latin text is a guess
 
 
@@ -35,7 +36,7 @@ def clean_lines(lyrics: str | None) -> list[str]:
     if not lyrics or INSTRUMENTAL.match(lyrics.strip()):
         return []
     lines: dict[str, None] = {}
-    for line in unicodedata.normalize("NFKC", lyrics[:LONGEST_TEXT]).splitlines():
+    for line in LINE_END.split(unicodedata.normalize("NFKC", lyrics[:LONGEST_TEXT])):
         line = " ".join(MARKER.sub(" ", line).split())
         if any(character.isalpha() for character in line) and not INSTRUMENTAL.match(line):
             lines.setdefault(line)

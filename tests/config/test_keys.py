@@ -50,6 +50,7 @@ OTHER: dict[str, str] = {
     "embedding.weights": "x.pth",
     "embedding.sha256": "0" * 64,
     "embedding.device": "cpu",
+    "emotion.training": "{notes: x.csv}",
     "recommend.blend": "{als: 1}",
     "recommend.lists": "[for_you]",
     "recommend.max_tracks_per_artist": "3",

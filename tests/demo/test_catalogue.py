@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from musai.demo.catalogue import ENCODING_UNSTATED, installed_tunes, read_manifest, score_of, track_rows
+from musai.demo.catalogue import ENCODING_UNSTATED, installed_tunes, read_lyrics, read_manifest, score_of, track_rows
 from musai.demo.corpus_text import corpus_folder, file_text, rights_statement
 from musai.demo.make_manifest import FOLK_COUNTS, playable
 from musai.errors import InputError
@@ -102,7 +102,18 @@ def test_rows_of_the_tracks_input():
         "genre": "air",
         "release_date": "1903",
         "language": "en",
+        "lyrics": "",
         "tags": "traditional|ireland|major|4/4",
         "licence": "public-domain composition, encoding unstated",
         "explicit": "false",
     }
+
+
+def test_words_are_of_tunes_of_the_manifest_and_say_their_language() -> None:
+    lyrics = read_lyrics()
+    rows = {row["track_id"]: row for row in track_rows(MANIFEST)}
+    assert set(lyrics) <= set(rows)
+    for track_id, (language, words) in lyrics.items():
+        assert (rows[track_id]["language"], rows[track_id]["lyrics"]) == (language, words)
+        assert language == "zh" if any("\u4e00" <= sign <= "\u9fff" for sign in words) else "en"
+    assert {language for language, _ in lyrics.values()} == {"en", "zh"}

@@ -10,6 +10,7 @@ from musai.emotion.text import clean_lines, language, pieces, tokens
 def test_markers_time_stamps_and_repeats_go() -> None:
     lyrics = "[Verse 1]\n[00:12.5]Rain on the roof\n\nChorus:\nSing it again (x2)\nsing it again\nRain on the roof\n♪♪♪"
     assert clean_lines(lyrics) == ["Rain on the roof", "Sing it again"]
+    assert clean_lines("[Chorus] / One line / and/or another / One line") == ["One line", "and/or another"]
     assert clean_lines("【副歌】\n月光照着我\n重复\n月光照着我") == ["月光照着我"]
 
 
