@@ -147,9 +147,9 @@ Bach's chorales, string quartets of Haydn, Mozart and Beethoven, Francis O'Neill
 Mammoth Collection" (1883) and James Aird's "Airs" (from 1778), from files in which no word on rights was found. Their
 class, in the column licence: the composition is in the public domain; who typed the file says nothing on the encoding.
 For folk tunes `artist` is the collector or composer that the file names, else the collection and the kind of
-tune. {songs} of the tunes have words, in English or Chinese, which were written for this demo and are no part of the
-tradition; `language` is that of the words, else that of the title. conf/demo/catalogue.csv in MusAI names each file with its sha256 and the
-statement found; a tune whose installed file differs is left out. Typed, as the files say, by:
+tune. {songs} of the tunes have words, in English or Chinese, which were written for this demo and are no part of
+the tradition; `language` is that of the words, else that of the title. conf/demo/catalogue.csv in MusAI names each
+file with its sha256 and the statement found; a tune whose installed file differs is left out. Typed, as the files say, by:
 {typists}.
 
 Their notes as music21's corpus has them are in midi/ (repeats of scores are played once), with the instruments of their

@@ -24,7 +24,7 @@ VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
 VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
 WARM_UP, LAST_RATE = 0.1, 0.02  # of the steps; of the rate
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
-STRENGTH, RIDGE, NGRAM_RIDGE = 4.0, 300.0, 3.0  # of the regularisations; chosen on the dev parts
+STRENGTH, RIDGE, NGRAM_RIDGE = 4.0, 1000.0, 2.0  # of the regularisations; chosen on the dev parts
 SHARES = np.linspace(0, 1, 21)
 COMMAND = "musai run train_emotion emotion.training.english_emotions=DIR emotion.training.english_affect=FILE"
 
