@@ -149,8 +149,8 @@ class, in the column licence: the composition is in the public domain; who typed
 For folk tunes `artist` is the collector or composer that the file names, else the collection and the kind of
 tune. {songs} of the tunes have words, in English or Chinese, which were written for this demo and are no part of
 the tradition; `language` is that of the words, else that of the title. conf/demo/catalogue.csv in MusAI names each
-file with its sha256 and the statement found; a tune whose installed file differs is left out. Typed, as the files
-say, by:
+file with its sha256 and the statement found; a tune whose installed file differs is left out.
+Typed, as the files say, by:
 {typists}.
 
 Their notes as music21's corpus has them are in midi/ (repeats of scores are played once), with the instruments of their

@@ -1,0 +1,121 @@
+"""`tag_emotions` on a catalogue with words, notes, tags, silence and broken files, two nights in a row."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+import symusic
+
+from tests import nights
+
+SAD = "I miss you so, my heart is broken / I cry alone in the dark tonight / Sad and lonely, all is lost"
+HAPPY = "What a wonderful happy day / I love you, we laugh and dance / Thank you for this great joy"
+TRACKS = {
+    "t00": {"lyrics": SAD, "language": "en"},
+    "t01": {"lyrics": HAPPY, "language": "en"},
+    "t02": {"lyrics": "我一个人哭泣 / 多么孤独，多么悲伤"},
+    "t03": {"lyrics": "我们快乐地跳舞 / 阳光灿烂，一起欢呼"},
+    "t04": {"midi_path": "sad.mid"},
+    "t05": {"midi_path": "happy.mid"},
+    "t06": {"lyrics": "[Instrumental]"},
+    "t07": {"midi_path": "broken.mid", "tags": "happy|party"},
+    "t08": {"midi_path": "missing.mid"},
+    "t09": {"lyrics": SAD, "language": "en", "midi_path": "happy.mid"},
+}
+
+
+def midi(chord: tuple[int, int, int], beats: int, ticks: int, velocity: int, tempo: float) -> bytes:
+    score = symusic.Score(480)
+    score.tempos.append(symusic.Tempo(0, qpm=tempo))
+    track = symusic.Track("piano")
+    for beat in range(beats):
+        for pitch in (*chord, chord[beat % 3] + 12):
+            track.notes.append(symusic.Note(beat * 480, ticks, pitch, velocity))
+    score.tracks.append(track)
+    return score.dumps_midi()
+
+
+@pytest.fixture(scope="module")
+def two_nights(spark, tmp_path_factory: pytest.TempPathFactory) -> tuple[nights.Made, nights.Made]:
+    """The same catalogue on two dates; before the second, one track's words change."""
+    folder = tmp_path_factory.mktemp("emotions")
+    nights.write_inputs(folder / "logs")
+    (folder / "logs" / "tracks.csv").unlink()
+    (folder / "sad.mid").write_bytes(midi((45, 48, 52), 24, 460, 45, 52))
+    (folder / "happy.mid").write_bytes(midi((60, 64, 67), 96, 200, 110, 168))
+    (folder / "broken.mid").write_bytes(b"MThd and no more")
+    settings = nights.settings_of(folder, "recommend.top_n=3", "emotion.min_confidence=0.2")
+    made = []
+    for number, words in enumerate((HAPPY, SAD)):
+        tracks = {**TRACKS, "t01": {**TRACKS["t01"], "lyrics": words}}
+        rows = [{"track_id": track, "artist": track, **columns} for track, columns in tracks.items()]
+        pd.DataFrame(rows).to_csv(folder / "tracks.csv", index=False)
+        made.append(nights.run(settings, run_date=dt.date(2025, 3, 1 + number)))
+    return made[0], made[1]
+
+
+def emotions(made: nights.Made) -> pd.DataFrame:
+    return made.table("track_emotions").set_index("track_id")
+
+
+def test_words_and_notes_have_the_right_sign(two_nights) -> None:
+    found = emotions(two_nights[0])
+    assert (found.loc[["t00", "t02", "t04"], "valence"] < 0).all()
+    assert (found.loc[["t01", "t03", "t05"], "valence"] > 0).all()
+    assert found.loc["t04", "arousal"] < 0 < found.loc["t05", "arousal"]
+    assert found.loc["t07", "label"] == "happy"
+    assert found["valence"].abs().max() <= 1
+
+
+def test_who_spoke_is_named_and_instrumental_says_nothing(two_nights) -> None:
+    found = emotions(two_nights[0])
+    assert {track: " ".join(sources) for track, sources in found["sources"].items()} == {
+        **dict.fromkeys(("t00", "t01", "t02", "t03"), "lyrics"),
+        **dict.fromkeys(("t04", "t05"), "midi"),
+        "t07": "tags",
+        "t09": "lyrics midi",
+    }
+
+
+def test_sad_words_on_a_happy_tune_are_less_sure(two_nights) -> None:
+    found = emotions(two_nights[0])
+    assert found.loc["t09", "confidence"] < found.loc["t05", "confidence"]
+    shares = dict(found.loc["t09", "probabilities"])
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_files_that_cannot_be_read_are_rejects(two_nights) -> None:
+    rejected = two_nights[0].table("rejected_rows")
+    ours = rejected[rejected["reason"].str.startswith("MIDI")].set_index("raw")["reason"]
+    assert sorted(ours.index) == ["t07", "t08"]
+    assert ours["t08"] == "MIDI: No such file or directory"
+    assert ours["t07"].startswith("MIDI: not MIDI")
+
+
+def test_the_next_night_reads_only_what_changed(two_nights) -> None:
+    first, second = two_nights
+    before, after = emotions(first), emotions(second)
+    pd.testing.assert_frame_equal(before.drop("t01").sort_index(), after.drop("t01").sort_index())
+    assert before.loc["t01", "valence"] > 0 > after.loc["t01", "valence"]
+    carried = len(second.table("tracks")) - 1
+    assert f"{carried} as the night before" in second.outcome.notes["tag_emotions"][0]
+
+
+def test_mood_lists_hold_tracks_of_the_mood(two_nights) -> None:
+    made = two_nights[0]
+    found, lists = emotions(made), made.table("recommendations")
+    energetic = set(found.index[(found["arousal"] >= 0.3) & (found["confidence"] >= 0.2)])
+    assert energetic
+    for name in ("mood:calm", "mood:happy", "mood:sad", "mood:energetic"):
+        label = name.removeprefix("mood:")
+        sure = found["confidence"] >= 0.2
+        allowed = energetic if label == "energetic" else set(found.index[(found["label"] == label) & sure])
+        rows = lists[lists["list"] == name]
+        assert set(rows["track_id"]) <= allowed
+        assert len(rows) == 0 or allowed
+    heard = made.table("interactions").groupby("user_id")["track_id"].agg(set)
+    moody = lists[lists["list"].str.startswith("mood:")]
+    assert len(moody) > 20
+    assert not any(track in heard[user] for user, track in zip(moody["user_id"], moody["track_id"], strict=True))
