@@ -97,12 +97,6 @@ class Night:
             return None
         return self.session.read.parquet(self.run.storage.spark_uri(named["path"]))
 
-    def published_model(self, name: str) -> dict[str, Any] | None:
-        """The row of `models` of that name: tonight's, else the parent run's."""
-        frame = self.read("models") if self.has("models") else self.parents("models")
-        row = frame.where(f"name = '{name}'").first() if frame is not None else None
-        return row.asDict() if row else None
-
     @property
     def until(self) -> dt.datetime:
         """The end of the run date in `ingest.time_zone`: the first instant that the run does not cover."""

@@ -12,7 +12,7 @@ DECLARED = (
         "weekly",
         ("name",),
         ("train_generators",),
-        ("generate_tracks", "audit_run"),
+        ("generate_tracks",),
         columns("""
             name string | what it is for: generation/rnn, ...
             digest string | sha256 of the model file
