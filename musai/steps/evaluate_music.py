@@ -6,8 +6,9 @@ import collections
 from typing import Any
 
 from musai.evaluation import music_metrics
+from musai.generation import composer, judge
 from musai.generation.making import SAMPLED
-from musai.generation.spark import published_judge
+from musai.generation.spark import published
 from musai.music.midi import read_midi
 from musai.steps import Night
 
@@ -20,13 +21,14 @@ def run(night: Night) -> None:
     if not night.has("generated_tracks"):
         night.note("no tracks were generated: nothing to measure")
         return
-    rules = published_judge(night.run.storage, night.published_model("generation/rnn")).rules
+    files = published(night.run.storage, night.latest("models"), composer.METHOD)
+    rules = (judge.read_judge(files.judge) if files.judge else judge.shipped()).rules
     new = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
     groups: dict[tuple[str, str], list[Any]] = collections.defaultdict(list)
     for row in new.select("method", "style", "midi").orderBy("generated_id").collect():
         groups[row["method"], row["style"]].append(read_midi(bytes(row["midi"])))
     profiles = {style: (one.real, one.other_half) for style, one in rules.items()}
-    rows = []
+    rows: list[tuple[str, str, str, float, float | None, float | None]] = []
     for (method, style), pieces in sorted(groups.items()):
         if style not in rules or len(pieces) < FEWEST:
             night.note(f"{len(pieces)} tracks of {method}, {style}: too few to compare")
@@ -39,7 +41,7 @@ def run(night: Night) -> None:
     night.write(night.session.createDataFrame(rows, SCHEMA).coalesce(1), "generation_metrics", JOB)
 
 
-def _shares_refused(night: Night) -> list[tuple[str, str, str, float, None, None]]:
+def _shares_refused(night: Night) -> list[tuple[str, str, str, float, float | None, float | None]]:
     """Of each method and style, and of each method in all: refused pieces over all that were looked at."""
     looked: dict[tuple[str, str], int] = collections.Counter()
     made: dict[tuple[str, str], int] = collections.Counter()

@@ -82,7 +82,7 @@ def test_who_spoke_is_named_and_instrumental_says_nothing(two_nights) -> None:
 def test_sad_words_on_a_happy_tune_are_less_sure(two_nights) -> None:
     found = emotions(two_nights[0])
     assert found.loc["t09", "confidence"] < found.loc["t05", "confidence"]
-    shares = dict(found.loc["t09", "probabilities"])
+    shares: dict = dict(found.loc["t09", "probabilities"])
     assert sum(shares.values()) == pytest.approx(1)
 
 
