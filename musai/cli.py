@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -89,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("id")
     for action in WAREHOUSE._actions:
         show._add_action(action)
+    _creation(command)
     forget = command(
         "forget", "take listeners out of every run that the warehouse keeps",
         "forget --file erased.txt --config mine.yaml --dry-run" + FORGET,
@@ -104,6 +105,27 @@ def parser() -> argparse.ArgumentParser:
     demo = command("demo-data", "write the demo's input files", "demo-data var/demo")
     demo.add_argument("folder", type=pathlib.Path)
     return top
+
+
+def _creation(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands for one person who wants to hear something."""
+    one = command("generate", "new tracks as MIDI files", "generate --style folk --emotion happy --count 8 songs")
+    one.add_argument("--style", required=True, help="folk or chorale")
+    one.add_argument("--emotion", required=True, choices=["happy", "calm", "sad", "tense"])
+    one.add_argument("--method", default="rnn", choices=["rnn"])
+    one.add_argument("--count", type=int, default=1, metavar="N")
+    one.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed writes the same bytes")
+    one.add_argument("folder", type=pathlib.Path)
+    one = command("transfer", "a piece in another style", "transfer tune.mid --to chorale hymn.mid")
+    one.add_argument("source", type=pathlib.Path)
+    one.add_argument("--to", required=True, metavar="STYLE")
+    one.add_argument("--seed", type=int, default=1, metavar="N")
+    one.add_argument("out", type=pathlib.Path)
+    one = command("render", "a generated track as a file", "render rnn-folk-happy-20261122-0000 track.mid")
+    one.add_argument("id")
+    one.add_argument("out", type=pathlib.Path)
+    for action in WAREHOUSE._actions:
+        one._add_action(action)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -242,6 +264,28 @@ def _forget(options: argparse.Namespace) -> int:
     return 0
 
 
+def _generate(options: argparse.Namespace) -> int:
+    from musai import desk
+
+    settings, console = configuration.load().generation, Console(highlight=False, soft_wrap=True)
+    desk.generate(settings, options.style, options.emotion, options.count, options.seed, options.folder, console)
+    return 0
+
+
+def _transfer(options: argparse.Namespace) -> int:
+    from musai import desk
+
+    desk.transfer(configuration.load().generation, options.source, options.to, options.seed, options.out)
+    return 0
+
+
+def _render(options: argparse.Namespace) -> int:
+    from musai import desk, show
+
+    desk.render(show.warehouse(_config(options)), options.id, options.out)
+    return 0
+
+
 def _demo_data(options: argparse.Namespace) -> int:
     from musai.demo import write_demo
 
@@ -253,4 +297,5 @@ def _demo_data(options: argparse.Namespace) -> int:
 COMMANDS = {
     "nightly": _nightly, "run": _run, "check": _check, "jobs": _jobs, "tables": _tables, "path": _path,
     "show": _show, "forget": _forget, "demo-data": _demo_data,
+    "generate": _generate, "transfer": _transfer, "render": _render,
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -59,7 +61,12 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
 
 
 def track(published: Warehouse, track_id: str, console: Console) -> None:
-    """What the catalogue says of a track, and its neighbours. Raises InputError for an unknown track."""
+    """What the catalogue says of a track, and its neighbours; of a generated one, where it comes from.
+
+    Raises InputError for an unknown track.
+    """
+    if _generated(published, track_id, console):
+        return
     names = _names(published)
     item = _rows(published, "items", pc.field("track_id") == track_id)
     entry = _rows(published, "tracks", pc.field("track_id") == track_id)
@@ -87,6 +94,22 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
 def _shown(text: str) -> str:
     """Text of others, for rich and for a terminal."""
     return escape(plain(text))
+
+
+def _generated(published: Warehouse, track_id: str, console: Console) -> bool:
+    """Print what is known of a generated track; False where there is none of this id."""
+    found = _rows(published, "generated_tracks", pc.field("generated_id") == track_id)
+    if found is None or not found.num_rows:
+        return False
+    (row,) = found.to_pylist()
+    console.print(f"[bold]{escape(track_id)}[/bold]")
+    for column, value in row.items():
+        if value is not None and column not in ("generated_id", "midi", "embedding", "provenance", "metrics"):
+            console.print(f"  {column}: {value}", markup=False)
+    console.print("  metrics: " + ", ".join(f"{name} {value:.3g}" for name, value in row["metrics"]), markup=False)
+    for name, value in json.loads(row["provenance"]).items():
+        console.print(f"  provenance, {name}: {value}", markup=False)
+    return True
 
 
 def _rows(published: Warehouse, table: str, where: pc.Expression) -> pa.Table | None:

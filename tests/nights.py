@@ -96,7 +96,7 @@ def overrides_of(folder: pathlib.Path) -> list[str]:
         "spark.master=local[2]", "spark.shuffle_partitions=2", f"warehouse={folder / 'warehouse'}",
         f"inputs.interactions={folder / 'logs'}", f"inputs.tracks={folder / 'tracks.csv'}",
         "recommend.top_n=10", "factorization.factors=8", "factorization.iterations=5", "evaluation.ks=[5, 10]",
-        "evaluation.resamples=50",
+        "evaluation.resamples=50", "generation.tracks=8",
     ]  # fmt: skip
 
 

@@ -168,7 +168,6 @@ class Generation(Section):
     attempts: Positive
     keep_tracks: Count
     list_length: Positive
-    train: bool
     train_minutes: AboveZero
     licences: list[str]
 

@@ -20,6 +20,7 @@ from musai.music.tokens import END, FIELDS, LONGEST, SIZES, VOICES
 
 BLOCK = 64  # pieces in one matrix product, always: the bits of a product depend on its size
 MOST_NOTES = 3_000  # of a piece
+NEVER = 2**40  # a step that no piece reaches
 PLACES = ("position", "form", "left")
 
 
@@ -44,7 +45,8 @@ class Grammar:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """`primer`: rows [n, 4] that open the piece, in the common tonic."""
+    """`primer`: rows [n, 4] that open the piece; `melody`: [m, 3] of (onset, pitch, steps), the whole of voice 0, to
+    which the other voices are found. Both in the common tonic."""
 
     style: int
     emotion: int
@@ -52,6 +54,7 @@ class Request:
     bars: int
     seed: int
     primer: np.ndarray | None = None
+    melody: np.ndarray | None = None
 
 
 def sample(
@@ -82,6 +85,9 @@ class _Block:
         self.random = [np.random.default_rng(one.seed) for one in requests]
         self.time = np.zeros(len(requests), np.int64)
         self.last_voice = np.full(len(requests), -1)  # of the onset that is being filled
+        self.melody = _padded([one.melody for one in requests])
+        self.has_melody = np.array([one.melody is not None for one in requests])
+        self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
         self.asked = torch.tensor([(one.style, one.emotion, one.meter) for one in requests])
 
     @torch.no_grad()
@@ -122,8 +128,11 @@ class _Block:
         self.time[sounds] += shift[sounds]
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
-        voices = self._voices()
-        voice = self._drawn(network.voice_logits(hidden, place, began), voices, draws[:, 1], forced[:, 1])
+        voice = self._drawn(network.voice_logits(hidden, place, began), self._voices(), draws[:, 1], forced[:, 1])
+        sings = self.has_melody & (voice == 0) & (shift != END)
+        given = self.melody[every, self.sung]
+        forced[sings, 2:] = np.stack([given[sings, 1], given[sings, 2] - 1], axis=1)
+        self.sung += sings
         back, length = (_tensor(values) for values in board.back(self.time, voice))
         sounding = _tensor(board.sounding)
         pitch_logits = network.pitch_logits(hidden, place, back, sounding, _tensor(voice))
@@ -140,20 +149,39 @@ class _Block:
         owned = self.track_of >= 0
         later = np.arange(VOICES) > self.last_voice[:, None]
         steps = np.arange(1, LONGEST + 1)
-        first_free = np.where(owned, self.board.free_at, np.iinfo(np.int64).max).min(axis=1)
+        asked = owned & ~(self.has_melody[:, None] & (np.arange(VOICES) == 0))
+        first_free = np.where(asked, self.board.free_at, NEVER).min(axis=1)
         times = self.time[:, None] + steps
         onward = (times >= first_free[:, None]) & (times < self.end[:, None])
         onward &= self.short | (times <= first_free[:, None])
-        now = (owned & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
+        now = (asked & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
         begun = self.board.sounding.any(axis=1)
         last = (self.time >= self.end - self.bar) & begun
-        stuck = ~now & ~onward.any(axis=1)
-        return np.concatenate([now[:, None], onward, (last | stuck)[:, None]], axis=1)
+        allowed = np.concatenate([now[:, None], onward, last[:, None]], axis=1)
+        self._up_to_melody(allowed)
+        allowed[~allowed.any(axis=1), END] = True
+        return allowed
+
+    def _up_to_melody(self, allowed: np.ndarray) -> None:
+        """No shift goes past the melody's next note, the one to it is allowed, and the end comes after its last."""
+        coming = self._coming()
+        due = coming < NEVER
+        ahead = (coming - self.time)[due, None]
+        shifts = np.arange(END + 1)
+        allowed[due] = (allowed[due] & (shifts < ahead)) | (shifts == ahead)
+
+    def _coming(self) -> np.ndarray:
+        """int [B]: the onset of the melody's next note, NEVER without one."""
+        return self.melody[np.arange(len(self.sung)), self.sung, 0]
 
     def _voices(self) -> np.ndarray:
         """bool [B, V]: of the style, free, and after the voice of the row before where the onset is the same."""
         free = (self.track_of >= 0) & (self.board.free_at <= self.time[:, None])
-        return free & (np.arange(VOICES) > self.last_voice[:, None])
+        allowed = free & (np.arange(VOICES) > self.last_voice[:, None])
+        sings = self._coming() == self.time
+        allowed[self.has_melody, 0] = False
+        allowed[sings] = np.arange(VOICES) == 0
+        return allowed
 
     def _pitches(self, every: np.ndarray, voice: np.ndarray) -> np.ndarray:
         """bool [B, 128]: in the voice's range, and not sounding in another voice of its track."""
@@ -189,3 +217,13 @@ def _tensor(values: np.ndarray) -> Tensor:
 
 def _tensors(values: dict[str, np.ndarray]) -> dict[str, Tensor]:
     return {name: _tensor(array) for name, array in values.items()}
+
+
+def _padded(melodies: Sequence[np.ndarray | None]) -> np.ndarray:
+    """int64 [B, longest + 1, 3]; after the last note comes one that is never due."""
+    longest = max((len(one) for one in melodies if one is not None), default=0)
+    found = np.full((len(melodies), longest + 1, 3), NEVER, np.int64)
+    for piece, melody in enumerate(melodies):
+        if melody is not None:
+            found[piece, : len(melody)] = melody
+    return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,11 +15,11 @@ from pyspark.sql import functions as F
 from musai.errors import InputError
 from musai.generation import composer, judge, making, models
 from musai.generation.composer import Wish
-from musai.generation.judge import Judge
 from musai.generation.learning import training_of
 from musai.generation.making import Maker
 from musai.generation.sampling import BLOCK, Sampler
 from musai.generation.training import Schedule
+from musai.inputs import media
 from musai.session import one_task
 from musai.storage import Storage
 
@@ -102,14 +101,19 @@ def _arrow_schema() -> pa.Schema:
     return to_arrow_schema(schema)
 
 
-def published_judge(storage: Storage, model: Mapping[str, Any] | None) -> Judge:
-    """The judge of a row of `models`; the shipped one where there is none."""
-    if model is None:
-        return judge.shipped()
-    data = storage.read(f"{model['path']}/judge.safetensors")
-    if data is None:
-        raise InputError(f"{model['path']}/judge.safetensors is missing")
-    return judge.read_judge(data)
+def published(storage: Storage, rows: DataFrame | None, method: str) -> Files:
+    """The files of a method's row of `models`; without one, those that ship. Raises InputError where one is missing."""
+    row = rows.where(F.col("name") == model_name(method)).first() if rows is not None else None
+    if row is None:
+        return Files()
+    found = {name: storage.read(f"{row['path']}/{name}.safetensors") for name in ("model", "judge")}
+    if missing := [name for name, data in found.items() if data is None]:
+        raise InputError(f"{row['path']}/{missing[0]}.safetensors is missing: run train_generators again")
+    return Files(**found)
+
+
+def model_name(method: str) -> str:
+    return f"generation/{method}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,12 +143,10 @@ def training_rows(tracks: DataFrame, settings: Generation) -> list[tuple[str, st
 
 
 def train_in_one_task(
-    session: SparkSession, rows: list[tuple[str, str, str, str]], catalogue: str | None, settings: Generation, seed: int
+    session: SparkSession, rows: list[tuple[str, str, str, str]], roots: Sequence[str], settings: Generation, seed: int
 ) -> Trained:
-    """Train on MIDI files that stand at `midi_path`, relative to the catalogue's folder. Raises InputError where too
-    few of them can be used."""
-    folder = pathlib.Path(catalogue or "").parent
-    paths = [(name, style, str(folder / path), licence) for name, style, path, licence in rows]
+    """Train on MIDI files under `inputs.media_roots`. Raises InputError where too few of them can be used."""
+    paths = [(name, style, media.located(path, roots) or path, licence) for name, style, path, licence in rows]
     schedule = Schedule(minutes=settings.train_minutes, seed=seed + 1)
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:

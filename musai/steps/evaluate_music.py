@@ -6,8 +6,9 @@ import collections
 from typing import Any
 
 from musai.evaluation import music_metrics
+from musai.generation import composer, judge
 from musai.generation.making import SAMPLED
-from musai.generation.spark import published_judge
+from musai.generation.spark import published
 from musai.music.midi import read_midi
 from musai.steps import Night
 
@@ -20,7 +21,8 @@ def run(night: Night) -> None:
     if not night.has("generated_tracks"):
         night.note("no tracks were generated: nothing to measure")
         return
-    rules = published_judge(night.run.storage, night.published_model("generation/rnn")).rules
+    files = published(night.run.storage, night.latest("models"), composer.METHOD)
+    rules = (judge.read_judge(files.judge) if files.judge else judge.shipped()).rules
     new = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
     groups: dict[tuple[str, str], list[Any]] = collections.defaultdict(list)
     for row in new.select("method", "style", "midi").orderBy("generated_id").collect():

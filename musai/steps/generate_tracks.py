@@ -13,7 +13,6 @@ from musai.music.midi import read_midi
 from musai.steps import Night
 
 JOB = "generate_tracks"
-MODEL = "generation/rnn"
 UNHEARD = {"embedding": "array<float>", "valence": "double", "arousal": "double"}  # until something listens
 
 
@@ -52,11 +51,7 @@ def run(night: Night) -> None:
 
 def _files(night: Night) -> generation.Files:
     """Tonight's or the last published model; else those that ship."""
-    row = night.published_model(MODEL)
-    if row is None:
-        return generation.Files()
-    model, judge = (night.run.storage.read(f"{row['path']}/{name}.safetensors") for name in ("model", "judge"))
-    return generation.Files(model, judge)
+    return generation.published(night.run.storage, night.latest("models"), composer.METHOD)
 
 
 def _refused(rows) -> collections.Counter[tuple[str, str]]:  # type: ignore[no-untyped-def]

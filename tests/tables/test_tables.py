@@ -10,13 +10,14 @@ import pytest
 from musai import tables
 from musai.errors import InputError
 from musai.tables import TABLES, Column, Table
+from musai.tables.creation import ORIGINALITY
 
 TEXT, NUMBER, WHOLE, TIME, DAY, TRUTH = "text", "number", "whole", "time", "day", "truth"
-VECTOR, TEXTS, SHARES = "vector", "texts", "shares"
+VECTOR, TEXTS, SHARES, BYTES = "vector", "texts", "shares", "bytes"
 KINDS = {
     "string": TEXT, "double": NUMBER, "float": NUMBER, "bigint": WHOLE, "int": WHOLE, "timestamp": TIME, "date": DAY,
     "boolean": TRUTH, "array<float>": VECTOR, "array<string>": TEXTS,
-    "map<string,double>": SHARES,
+    "map<string,double>": SHARES, "binary": BYTES, ORIGINALITY: "struct",
 }  # fmt: skip
 
 # contract.md, "Tables": kind, key, columns. The run_id of a history table comes from its path.
@@ -42,6 +43,13 @@ CONTRACT: dict[str, tuple[str, str, dict[str, str]]] = {
     "track_embeddings": ("nightly", "track_id, model", {
         "track_id": TEXT, "model": TEXT, "embedding": VECTOR, "content_hash": TEXT}),
     "predicted_track_factors": ("nightly", "track_id", {"track_id": TEXT, "factors": VECTOR, "sources": TEXTS}),
+    "generated_tracks": ("nightly", "generated_id", {
+        "generated_id": TEXT, "created_run_id": TEXT, "method": TEXT, "style": TEXT, "target_style": TEXT,
+        "source_track_id": TEXT, "emotion": TEXT, "seed": WHOLE, "model": TEXT, "midi": BYTES, "duration_s": NUMBER,
+        "notes": WHOLE, "metrics": SHARES, "originality": "struct", "embedding": VECTOR, "valence": NUMBER,
+        "arousal": NUMBER, "licence": TEXT, "provenance": TEXT}),
+    "generation_metrics": ("nightly", "method, style, metric", {
+        "method": TEXT, "style": TEXT, "metric": TEXT, "generated": NUMBER, "real": NUMBER, "other_style": NUMBER}),
     "recommendations": ("nightly", "user_id, list, rank", {
         "user_id": TEXT, "list": TEXT, "rank": WHOLE, "track_id": TEXT, "score": NUMBER, "source": TEXT,
         "because_track_id": TEXT}),
@@ -128,7 +136,7 @@ def test_the_order_of_the_last_jobs() -> None:
     order = tables.order()
     there = [job for job in LAST if job in order]
     assert [job for job in order if job in LAST] == there
-    assert order[-3:] == ["evaluate_recommendations", "audit_run", "publish"]
+    assert order[-3:] == ["evaluate_music", "audit_run", "publish"]
 
 
 def test_nothing_is_published_that_the_audit_has_not_seen() -> None:

@@ -1,0 +1,90 @@
+"""A small real training: its loss falls below that of the notes' frequencies, and what it samples is music."""
+
+import numpy as np
+import pytest
+
+from musai.generation import composer, lessons, models, style_transfer, training
+from musai.generation.composer import Wish
+from musai.generation.styles import lessons_of
+from musai.generation.training import Schedule
+from musai.music.midi import write_midi
+from musai.music.notes import Track, melody, piece_of
+
+STEPS = (0, 2, 4, 5, 7, 9, 11, 12, 14)
+
+
+def song(seed):
+    """Eight bars: a tune that repeats its first half, over a bass on every half bar."""
+    random = np.random.default_rng(seed)
+    half = [STEPS[place] for place in np.abs(np.cumsum(random.choice([-1, 1], 16))) % len(STEPS)]
+    tune = [(72 + pitch, 12 * place, 12, 80, 0) for place, pitch in enumerate(half * 2)]
+    bass = [(48 + half[4 * (bar % 4)] % 12, 48 * bar + 24 * part, 24, 80, 1) for bar in range(8) for part in range(2)]
+    return piece_of(tune + bass, [Track("tune", 73), Track("bass", 32)], (4, 4), 100)
+
+
+@pytest.fixture(scope="module")
+def songs():
+    return {f"song {seed}": song(seed) for seed in range(40)}
+
+
+@pytest.fixture(scope="module")
+def made(songs):
+    held_out = {name: piece for name, piece in songs.items() if name.endswith("9")}
+    pieces = {name: piece for name, piece in songs.items() if name not in held_out}
+    sizes = {"hidden": 48, "head": 48, "embedding": 8}
+    data = composer.train({"song": pieces}, {"song": held_out}, Schedule(epochs=14, batch=8, rate=0.01), {}, sizes)
+    return composer.load(models.read_model(data))
+
+
+def test_the_loss_falls_below_that_of_frequencies(made, songs):
+    held_out, _, _ = lessons_of({name: piece for name, piece in songs.items() if name.endswith("9")}, "song")
+    rows = np.concatenate([one.rows for one in held_out])
+    entropy = 0.0
+    for field in rows.T:
+        share = np.unique(field, return_counts=True)[1] / len(field)
+        entropy -= float((share * np.log(share)).sum())
+    assert training.nats(made.network, held_out) < 0.6 * entropy
+
+
+def test_samples_keep_to_the_grammar(made):
+    wishes = [Wish("song", emotion, seed, 8) for seed, emotion in enumerate(("happy", "calm", "sad", "tense") * 4)]
+    for piece in made.compose(wishes):
+        assert len(piece) > 8
+        assert piece.bars <= 8
+        assert {track.name for track in piece.tracks} == {"tune", "bass"}
+        for track in range(2):
+            part = piece.of_track(track)
+            assert (np.diff(part.onset) >= part.duration[:-1]).all()
+
+
+def test_a_wish_gives_the_same_bytes_alone_and_in_company(made):
+    wishes = [Wish("song", "happy", seed, 4) for seed in range(66)]
+    together = made.compose(wishes)
+    for place in (0, 65):
+        (alone,) = made.compose([wishes[place]])
+        assert write_midi(alone) == write_midi(together[place])
+    assert len({write_midi(piece) for piece in together}) > 60
+
+
+def test_a_primer_opens_the_piece(made, songs):
+    (lesson, *_), _, _ = lessons_of(songs, "song")
+    (piece,) = made.compose([Wish("song", "happy", 5, 8, primer=lesson.rows[:12])])
+    opening = melody(piece).pitch[:8]
+    assert np.array_equal(np.diff(opening), np.diff(lesson.rows[:12][lesson.rows[:12, 1] == 0][:8, 2]))
+
+
+def test_transfer_keeps_the_tune_and_adds_the_other_voices(made, songs):
+    tune = songs["song 9"].of_track(0)
+    found = style_transfer.transfer(made, tune, "song", seed=3)
+    sung, bass = found.of_track(0), found.of_track(1)
+    assert np.array_equal(sung.onset, tune.onset)
+    assert np.array_equal(sung.pitch % 12, tune.pitch % 12)
+    assert len(bass) >= 4
+    assert set(bass.onset % 24) == {0}
+
+
+def test_windows_hold_every_note_once(songs):
+    every, _, _ = lessons_of(songs, "song")
+    data = lessons.contexts(every)
+    found = [int(arrays["learnt"].sum()) for _, arrays in lessons.windows(every, data, 8, np.random.default_rng(0))]
+    assert sum(found) == sum(len(one.rows) + 1 for one in every)

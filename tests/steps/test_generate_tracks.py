@@ -1,0 +1,48 @@
+"""`generate_tracks` on the tiny night: what was asked for, sound and original, with its provenance in the file."""
+
+import json
+
+from musai.generation import composer, models
+from musai.generation.composer import Wish
+from musai.generation.sampling import Sampler
+from musai.music.midi import read_midi, texts_of, write_midi
+
+
+def test_styles_and_emotions_are_even_and_every_piece_is_counted(night):
+    tracks, refused = night.table("generated_tracks"), night.table("refused_tracks")
+    assert tracks.groupby(["style", "emotion"]).size().max() <= 1
+    assert set(tracks["style"]) <= {"folk", "chorale"}
+    looked = refused[refused["reason"] == "sampled"]["pieces"].sum()
+    assert len(tracks) >= 4
+    assert looked >= 8
+    assert set(tracks["created_run_id"]) == {night.outcome.run.run_id}
+    assert not set(tracks["generated_id"]) & set(night.table("tracks")["track_id"])
+
+
+def test_the_file_says_where_it_comes_from(night):
+    for row in night.table("generated_tracks").itertuples():
+        (said,) = texts_of(row.midi)
+        assert said == row.provenance
+        facts = json.loads(said)
+        assert facts["model"] == row.model == models.shipped("rnn").digest
+        assert facts["licences"] == ["public-domain composition, encoding unstated"]
+        assert facts["verdict"] == row.originality["verdict"] == "original"
+        assert len(read_midi(row.midi)) == row.notes
+
+
+def test_the_seed_of_the_provenance_gives_the_same_bytes_again(night):
+    made = composer.load(models.shipped("rnn"))
+    row = night.table("generated_tracks").iloc[0]
+    asked = json.loads(row["provenance"])["asked"]
+    (piece,) = made.compose([Wish(**asked)], Sampler(**json.loads(row["provenance"])["sampler"]))
+    assert write_midi(piece, [row["provenance"]]) == row["midi"]
+
+
+def test_everyone_has_tracks_made_for_him(night):
+    lists = night.table("recommendations").query("list == 'made_for_you'")
+    made = set(night.table("generated_tracks")["generated_id"])
+    assert set(lists["user_id"]) == set(night.table("users")["user_id"])
+    for _, rows in lists.groupby("user_id"):
+        assert set(rows["track_id"]) == made
+        assert sorted(rows["rank"]) == list(range(1, len(made) + 1))
+    assert not made & set(night.table("recommendations").query("list == 'for_you'")["track_id"])

@@ -1,0 +1,49 @@
+"""`train_generators`: a small real training on a catalogue's MIDI files, and a night that uses what it made."""
+
+import csv
+import json
+
+import numpy as np
+
+from musai.music.midi import write_midi
+from musai.music.notes import Track, piece_of
+from tests import nights
+
+
+def tune(seed: int) -> bytes:
+    """Sixteen bars of walking eighths over two alternating bars' rhythm."""
+    random = np.random.default_rng(seed)
+    steps = np.cumsum(random.choice([-2, -1, 1, 2], 96)) % 14
+    scale = np.array([0, 2, 4, 5, 7, 9, 11, 12, 14, 16, 17, 19, 21, 23])
+    rows = [(62 + scale[step], 8 * place, 8, 80, 0) for place, step in enumerate(steps)]
+    return write_midi(piece_of(rows, [Track("melody", 73)], (4, 4), 100))
+
+
+def test_a_trained_model_replaces_the_shipped_one(spark, night_folder, tmp_path):
+    (tmp_path / "midi").mkdir()
+    with (tmp_path / "tracks.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["track_id", "title", "artist", "genre", "licence", "midi_path"])
+        for number in range(14):
+            licence = "all rights reserved" if number == 13 else "CC0-1.0"
+            rows.writerow([f"t{number:02d}", f"Tune {number}", "A", "Polka", licence, f"midi/{number}.mid"])
+            content = tune(number) if number != 12 else b"no MIDI"
+            (tmp_path / "midi" / f"{number}.mid").write_bytes(content)
+    overrides = [
+        f"warehouse={tmp_path / 'warehouse'}", f"inputs.tracks={tmp_path / 'tracks.csv'}",
+        "generation.styles={folk: [], chorale: [], polka: [polka]}", "generation.train_minutes=0.2",
+    ]  # fmt: skip
+    config = nights.settings_of(night_folder, *overrides)
+    nights.run(config)
+    trained = nights.run(config, only=("train_generators",))
+    (row,) = trained.table("models").to_dict("records")
+    card = json.loads(row["card"])
+    assert row["name"] == "generation/rnn"
+    assert [style["name"] for style in card["styles"]] == ["polka"]
+    assert card["sources"]["files"] == 12
+    assert card["sources"]["licences"] == ["CC0-1.0"]
+    assert card["nats_a_note"][-1][0] < card["nats_a_note"][0][0]
+    later = nights.run(config)
+    tracks = later.table("generated_tracks")
+    new = tracks[tracks["created_run_id"] == later.outcome.run.run_id]
+    assert set(new["model"]) <= {row["digest"]}
