@@ -85,12 +85,15 @@ def look_up(piece: Piece, against: Index, but: Iterable[str] = ()) -> Found:
 def thresholds(held_out: Iterable[Found]) -> dict[str, float]:
     """The largest longest_run and copied_share that are no copy, from real pieces against the same index."""
     found = list(held_out)
-    runs, shares = [one.longest_run for one in found], [one.copied_share for one in found]
-    limits = {"longest_run": runs, "copied_share": shares}
-    return {
-        name: float(min(np.quantile(values, 1 - FLAGGED, method="higher") if values else np.inf, STRICTEST[name]))
-        for name, values in limits.items()
+    values = {
+        "longest_run": np.array([one.longest_run for one in found], float),
+        "copied_share": np.array([one.copied_share for one in found]),
     }
+    return {name: min(_quantile(own), STRICTEST[name]) for name, own in values.items()}
+
+
+def _quantile(values: np.ndarray) -> float:
+    return float(np.quantile(values, 1 - FLAGGED, method="higher")) if len(values) else float("inf")
 
 
 def verdict(found: Found, notes: int, limits: Mapping[str, float]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import pathlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import symusic
@@ -29,12 +30,13 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     """
     data = source if isinstance(source, bytes) else pathlib.Path(source).read_bytes()
     try:
-        score = symusic.Score.from_midi(data)
+        score: Any = symusic.Score.from_midi(data)  # its stubs know three kinds of time at once
     except (RuntimeError, ValueError, UnicodeDecodeError) as error:
         raise MidiFault(f"not MIDI: {str(error).splitlines()[0][:100]}") from error
     if score.tpq <= 0:
         raise MidiFault("no ticks a quarter note")
-    rows, tracks = [], []
+    rows: list[np.ndarray] = []
+    tracks: list[Track] = []
     for track in score.tracks:
         if not track.notes:
             continue
@@ -72,25 +74,26 @@ def read_all(paths: Iterable[pathlib.Path]) -> tuple[dict[pathlib.Path, Piece], 
 
 def write_midi(piece: Piece, texts: Sequence[str] = ()) -> bytes:
     """The bytes of a MIDI file, which hold no time and no path; `texts` become markers at its start."""
-    score = symusic.Score(STEPS_PER_QUARTER * TICKS_PER_STEP)
+    score: Any = symusic.Score(STEPS_PER_QUARTER * TICKS_PER_STEP)
     score.tempos.append(symusic.Tempo(0, qpm=piece.tempo_bpm))
     score.time_signatures.append(symusic.TimeSignature(0, *piece.meter))
     for text in texts:
         score.markers.append(symusic.TextMeta(0, TEXT_MARK + text))
     for number, about in enumerate(piece.tracks):
-        track = symusic.Track(about.name, about.program, about.drum)
+        track: Any = symusic.Track(about.name, about.program, about.drum)
         part = piece.of_track(number)
         for pitch, onset, duration, velocity in zip(
             part.pitch.tolist(), part.onset.tolist(), part.duration.tolist(), part.velocity.tolist(), strict=True
         ):
             track.notes.append(symusic.Note(onset * TICKS_PER_STEP, duration * TICKS_PER_STEP, pitch, velocity))
         score.tracks.append(track)
-    return score.dumps_midi()
+    return bytes(score.dumps_midi())
 
 
 def texts_of(data: bytes) -> list[str]:
     """What `write_midi` was given as `texts`."""
-    markers = [marker.text for marker in symusic.Score.from_midi(data).markers]
+    score: Any = symusic.Score.from_midi(data)
+    markers = [marker.text for marker in score.markers]
     return [text.removeprefix(TEXT_MARK) for text in markers if text.startswith(TEXT_MARK)]
 
 
@@ -104,7 +107,7 @@ def _steps(ticks: np.ndarray, ticks_per_quarter: int) -> np.ndarray:
     return np.floor_divide(doubled, 2 * ticks_per_quarter)
 
 
-def _meter(score: symusic.Score, end: int) -> tuple[int, int]:
+def _meter(score: Any, end: int) -> tuple[int, int]:
     """The meter that holds longest; 4/4 where none is stated. Raises MidiFault where its bar is not whole steps."""
     held: collections.Counter[tuple[int, int]] = collections.Counter()
     stated = [(_at(mark.time, score.tpq), (mark.numerator, mark.denominator)) for mark in score.time_signatures]
@@ -116,7 +119,7 @@ def _meter(score: symusic.Score, end: int) -> tuple[int, int]:
     return meter
 
 
-def _tempo(score: symusic.Score, end: int) -> float:
+def _tempo(score: Any, end: int) -> float:
     """The mean tempo over the piece, weighted by steps; 120 where none is stated."""
     stated = [(_at(mark.time, score.tpq), float(mark.qpm)) for mark in score.tempos]
     if not stated:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def joined(pieces: Sequence[Piece]) -> Piece:
         for name in ARRAYS:
             arrays[name].append(getattr(piece, name) + (start if name == "onset" else 0))
         start += piece.bars * piece.bar_steps
-    whole = {name: np.concatenate(parts).astype(np.int32) for name, parts in arrays.items()}
+    whole: dict[str, Any] = {name: np.concatenate(parts).astype(np.int32) for name, parts in arrays.items()}
     return sorted_piece(dataclasses.replace(pieces[0], **whole))
 
 

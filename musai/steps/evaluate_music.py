@@ -28,7 +28,7 @@ def run(night: Night) -> None:
     for row in new.select("method", "style", "midi").orderBy("generated_id").collect():
         groups[row["method"], row["style"]].append(read_midi(bytes(row["midi"])))
     profiles = {style: (one.real, one.other_half) for style, one in rules.items()}
-    rows = []
+    rows: list[tuple[str, str, str, float, float | None, float | None]] = []
     for (method, style), pieces in sorted(groups.items()):
         if style not in rules or len(pieces) < FEWEST:
             night.note(f"{len(pieces)} tracks of {method}, {style}: too few to compare")
@@ -41,7 +41,7 @@ def run(night: Night) -> None:
     night.write(night.session.createDataFrame(rows, SCHEMA).coalesce(1), "generation_metrics", JOB)
 
 
-def _shares_refused(night: Night) -> list[tuple[str, str, str, float, None, None]]:
+def _shares_refused(night: Night) -> list[tuple[str, str, str, float, float | None, float | None]]:
     """Of each method and style, and of each method in all: refused pieces over all that were looked at."""
     looked: dict[tuple[str, str], int] = collections.Counter()
     made: dict[tuple[str, str], int] = collections.Counter()

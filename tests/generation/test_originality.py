@@ -16,7 +16,9 @@ LIMITS = {"longest_run": 23.0, "copied_share": 0.61}
 @pytest.fixture(scope="module")
 def tunes():
     """Eighty airs of O'Neill's; the odd ones are indexed."""
-    text = file_text(corpus_folder() / "oneills1850" / "0101-0200.abc")
+    corpus = corpus_folder()
+    assert corpus
+    text = file_text(corpus / "oneills1850" / "0101-0200.abc")
     return {str(number): read_abc(tune) for number, tune in list(abc_tunes(text).items())[:80]}
 
 

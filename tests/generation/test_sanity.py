@@ -9,7 +9,7 @@ from musai.generation import sanity
 from musai.generation.sanity import Bounds
 from musai.music.notes import Track, piece_of
 
-BOUNDS = Bounds((0.2, 1.0), ((4, 4),))
+BOUNDS = Bounds((0.15, 1.0), ((4, 4),))
 TUNE = [(60 + (5 * place) % 12, 12 * place, 12, 80, 0) for place in range(64)]
 
 
