@@ -1,6 +1,7 @@
-"""Trains the music models that the package ships: python -m musai.demo.make_models [rnn] [MINUTES]
+"""Trains the music model that the package ships: python -m musai.demo.make_models [MINUTES]
 
-From the files of conf/models/training_files.csv, on one core; writes conf/models/*.safetensors.
+From the files of conf/models/training_files.csv, on one core; writes the model and what new tracks are held against
+to conf/models/*.safetensors.
 """
 
 from __future__ import annotations
@@ -13,8 +14,16 @@ import torch
 
 from musai.config import conf_path
 from musai.demo import training_tunes
-from musai.demo.training_tunes import TRAIN, VALID, manifest_digest, read_training_files, split_of, training_pieces
-from musai.generation import composer, models
+from musai.demo.training_tunes import (
+    TEST,
+    TRAIN,
+    VALID,
+    manifest_digest,
+    read_training_files,
+    split_of,
+    training_pieces,
+)
+from musai.generation import composer, judge, models
 from musai.generation.training import Schedule
 from musai.music.notes import Piece
 
@@ -26,10 +35,9 @@ Corpus = dict[str, dict[str, Piece]]
 def corpus_by_split() -> dict[str, Corpus]:
     """Split -> style -> name -> piece."""
     found = training_pieces(read_training_files())
-    splits = (training_tunes.TRAIN, training_tunes.VALID, training_tunes.TEST)
     return {
         split: {style: {n: p for n, p in pieces.items() if split_of(n) == split} for style, pieces in found.items()}
-        for split in splits
+        for split in (TRAIN, VALID, TEST)
     }
 
 
@@ -52,9 +60,11 @@ def main(arguments: list[str]) -> None:
     for style, pieces in corpus[TRAIN].items():
         log.info("%s: %d pieces, %d held out", style, len(pieces), len(corpus[VALID][style]))
     data = composer.train(corpus[TRAIN], corpus[VALID], Schedule(minutes=minutes), sources(), say=log.info)
-    target = conf_path(models.SHIPPED["rnn"])
-    target.write_bytes(data)
-    log.info("%s: %d bytes", target, len(data))
+    unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
+    law = judge.to_bytes(judge.judge(corpus[TRAIN], unseen))
+    for name, content in ((models.SHIPPED[composer.METHOD], data), (judge.SHIPPED, law)):
+        conf_path(name).write_bytes(content)
+        log.info("%s: %d bytes", conf_path(name), len(content))
 
 
 if __name__ == "__main__":

@@ -79,13 +79,16 @@ class Composer:
 
 
 def load(file: ModelFile) -> Composer:
-    """Raises InputError where the file holds another kind of model."""
+    """Raises InputError where the file holds another kind of model, or that of another version."""
     if file.card.get("kind") != METHOD:
         raise InputError(f"a model of kind {file.card.get('kind')} is no {METHOD}")
     about = file.card["shape"]
     shape = Shape(**{**about, "styles": tuple(about["styles"]), "meters": tuple(map(tuple, about["meters"]))})
     network = NoteRNN(shape)
-    network.load_state_dict(file.weights)
+    try:
+        network.load_state_dict(file.weights)
+    except RuntimeError as error:
+        raise InputError("the model was trained by another version of MusAI: run train_generators again") from error
     return Composer(network.eval(), tuple(map(Style.from_json, file.card["styles"])), file.digest, file.card)
 
 

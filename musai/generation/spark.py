@@ -101,9 +101,8 @@ def _arrow_schema() -> pa.Schema:
     return to_arrow_schema(schema)
 
 
-def published(storage: Storage, rows: DataFrame | None, method: str) -> Files:
-    """The files of a method's row of `models`; without one, those that ship. Raises InputError where one is missing."""
-    row = rows.where(F.col("name") == model_name(method)).first() if rows is not None else None
+def published(storage: Storage, row: Mapping[str, Any] | None) -> Files:
+    """The files of a row of `models`; without one, those that ship. Raises InputError where one is missing."""
     if row is None:
         return Files()
     found = {name: storage.read(f"{row['path']}/{name}.safetensors") for name in ("model", "judge")}

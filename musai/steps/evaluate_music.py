@@ -8,7 +8,7 @@ from typing import Any
 from musai.evaluation import music_metrics
 from musai.generation import composer, judge
 from musai.generation.making import SAMPLED
-from musai.generation.spark import published
+from musai.generation.spark import model_name, published
 from musai.music.midi import read_midi
 from musai.steps import Night
 
@@ -21,7 +21,7 @@ def run(night: Night) -> None:
     if not night.has("generated_tracks"):
         night.note("no tracks were generated: nothing to measure")
         return
-    files = published(night.run.storage, night.latest("models"), composer.METHOD)
+    files = published(night.run.storage, night.published_model(model_name(composer.METHOD)))
     rules = (judge.read_judge(files.judge) if files.judge else judge.shipped()).rules
     new = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
     groups: dict[tuple[str, str], list[Any]] = collections.defaultdict(list)

@@ -51,7 +51,7 @@ def run(night: Night) -> None:
 
 def _files(night: Night) -> generation.Files:
     """Tonight's or the last published model; else those that ship."""
-    return generation.published(night.run.storage, night.latest("models"), composer.METHOD)
+    return generation.published(night.run.storage, night.published_model(generation.model_name(composer.METHOD)))
 
 
 def _refused(rows) -> collections.Counter[tuple[str, str]]:  # type: ignore[no-untyped-def]

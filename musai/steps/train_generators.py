@@ -11,7 +11,6 @@ from musai.inputs import media
 from musai.steps import Night
 
 JOB = "train_generators"
-SCHEMA = "name string, digest string, path string, card string"
 
 
 def run(night: Night) -> None:

@@ -13,11 +13,11 @@ from musai.tables import TABLES, Column, Table
 from musai.tables.creation import ORIGINALITY
 
 TEXT, NUMBER, WHOLE, TIME, DAY, TRUTH = "text", "number", "whole", "time", "day", "truth"
-VECTOR, TEXTS, NUMBERS, BYTES = "vector", "texts", "numbers", "bytes"
+VECTOR, TEXTS, SHARES, BYTES = "vector", "texts", "shares", "bytes"
 KINDS = {
     "string": TEXT, "double": NUMBER, "float": NUMBER, "bigint": WHOLE, "int": WHOLE, "timestamp": TIME, "date": DAY,
-    "boolean": TRUTH, "array<float>": VECTOR, "array<string>": TEXTS, "binary": BYTES, "map<string,double>": NUMBERS,
-    ORIGINALITY: "struct",
+    "boolean": TRUTH, "array<float>": VECTOR, "array<string>": TEXTS,
+    "map<string,double>": SHARES, "binary": BYTES, ORIGINALITY: "struct",
 }  # fmt: skip
 
 # contract.md, "Tables": kind, key, columns. The run_id of a history table comes from its path.
@@ -46,7 +46,7 @@ CONTRACT: dict[str, tuple[str, str, dict[str, str]]] = {
     "generated_tracks": ("nightly", "generated_id", {
         "generated_id": TEXT, "created_run_id": TEXT, "method": TEXT, "style": TEXT, "target_style": TEXT,
         "source_track_id": TEXT, "emotion": TEXT, "seed": WHOLE, "model": TEXT, "midi": BYTES, "duration_s": NUMBER,
-        "notes": WHOLE, "metrics": NUMBERS, "originality": "struct", "embedding": VECTOR, "valence": NUMBER,
+        "notes": WHOLE, "metrics": SHARES, "originality": "struct", "embedding": VECTOR, "valence": NUMBER,
         "arousal": NUMBER, "licence": TEXT, "provenance": TEXT}),
     "generation_metrics": ("nightly", "method, style, metric", {
         "method": TEXT, "style": TEXT, "metric": TEXT, "generated": NUMBER, "real": NUMBER, "other_style": NUMBER}),
@@ -58,7 +58,7 @@ CONTRACT: dict[str, tuple[str, str, dict[str, str]]] = {
         "baseline": NUMBER, "users": WHOLE}),
     "models": ("weekly", "name", {"name": TEXT, "digest": TEXT, "path": TEXT, "card": TEXT}),
     "track_emotions": ("nightly", "track_id", {
-        "track_id": TEXT, "valence": NUMBER, "arousal": NUMBER, "label": TEXT, "probabilities": NUMBERS,
+        "track_id": TEXT, "valence": NUMBER, "arousal": NUMBER, "label": TEXT, "probabilities": SHARES,
         "sources": TEXTS, "confidence": NUMBER}),
     "job_log": ("history", "run_id, job, attempt", {
         "job": TEXT, "attempt": WHOLE, "started_at": TIME, "seconds": NUMBER, "rows_read": WHOLE,
@@ -136,7 +136,7 @@ def test_the_order_of_the_last_jobs() -> None:
     order = tables.order()
     there = [job for job in LAST if job in order]
     assert [job for job in order if job in LAST] == there
-    assert order[-4:] == ["evaluate_recommendations", "evaluate_music", "audit_run", "publish"]
+    assert order[-3:] == ["evaluate_music", "audit_run", "publish"]
 
 
 def test_nothing_is_published_that_the_audit_has_not_seen() -> None:
