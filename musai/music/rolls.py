@@ -53,6 +53,6 @@ def notes_of_roll(
             found.append((int(cell), voice, int(line[cell]) - FIRST + LOWEST, (stop - int(cell)) * CELL - 1))
     found.sort()
     onsets = [cell * CELL for cell, *_ in found]
-    shifts = np.diff(onsets, prepend=0) if found else []
+    shifts = np.diff(np.array(onsets, np.int64), prepend=0)
     rows = [(shift, *note[1:]) for shift, note in zip(shifts, found, strict=True)]
     return piece_from(np.array(rows, np.int32).reshape(-1, 4), parts, meter, tempo_bpm, velocity)
