@@ -145,7 +145,8 @@ def train_in_one_task(
     session: SparkSession, rows: list[tuple[str, str, str, str]], roots: Sequence[str], settings: Generation, seed: int
 ) -> Trained:
     """Train on MIDI files under `inputs.media_roots`. Raises InputError where too few of them can be used."""
-    paths = [(name, style, media.located(path, roots) or path, licence) for name, style, path, licence in rows]
+    placed = ((name, style, media.located(path, roots), licence) for name, style, path, licence in rows)
+    paths = [(name, style, place, licence) for name, style, place, licence in placed if place is not None]
     schedule = Schedule(minutes=settings.train_minutes, seed=seed + 1)
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:

@@ -47,6 +47,6 @@ def test_uris_are_taken_as_they_stand() -> None:
 def test_without_roots_it_is_the_catalogues_own_folder(settings, tmp_path: pathlib.Path) -> None:
     assert roots_of(settings(f"inputs.tracks={tmp_path}/tracks.csv").inputs) == (str(tmp_path),)
     assert roots_of(settings(f"inputs.tracks={tmp_path}").inputs) == (str(tmp_path),)
-    assert roots_of(settings("inputs.tracks=tracks.csv").inputs) == (".",)
+    assert roots_of(settings("inputs.tracks=tracks.csv").inputs) == (str(pathlib.Path.cwd()),)
     assert roots_of(settings(f"inputs.tracks={tmp_path}", "inputs.media_roots=[/a, /b]").inputs) == ("/a", "/b")
     assert roots_of(settings().inputs) == ()
