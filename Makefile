@@ -12,7 +12,7 @@ SOURCES = $(wildcard musai jobs/*.py dags/*.py tests)
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-system test-realdata bench-tracks lint format lock bundle .venv .venv-airflow
+.PHONY: help setup nightly test test-system test-realdata bench-accuracy bench-tracks lint format lock bundle .venv .venv-airflow
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z][a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -62,6 +62,9 @@ faults: .venv  ## kills, full disks, rivals, jumping clocks, spoilt inputs: prin
 test-realdata: .venv  ## the tests on the data sets in MUSAI_SHARED (default ../shared)
 	@[ -d "$(MUSAI_SHARED)/data" ] || { echo "MUSAI_SHARED=$(MUSAI_SHARED) has no data/ folder" >&2; exit 2; }
 	@MUSAI_SHARED="$(MUSAI_SHARED)" $(BIN)/python -m pytest -m realdata
+
+bench-accuracy: .venv  ## accuracy, time and memory beside the published rows, on the splits in MUSAI_SHARED (hours)
+	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/splits.py tuned
 
 bench-tracks: .venv  ## what embeddings cost and are good for, and new tracks, on the data sets in MUSAI_SHARED
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/tracks.py

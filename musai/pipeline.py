@@ -94,6 +94,8 @@ def _nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     progress.begin(run.run_id, jobs, kept)
     for job in jobs:
         night = Night(spark, config, warehouse, run, now, progress.step, base=base)
+        if tables.TABLES["model_settings"] in tables.reads(job):
+            night = night.tuned()
         progress.job(job)
         try:
             outcome.seconds[job] = _done(night, job, outcome, told)

@@ -23,6 +23,7 @@ from musai.config.sections import (
     Section,
     Similarity,
     Spark,
+    Tuning,
     Warehouse,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "Section",
     "Similarity",
     "Spark",
+    "Tuning",
     "Warehouse",
     "conf_path",
     "load",

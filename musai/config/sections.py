@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -40,6 +41,8 @@ Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 TheirColumn = Annotated[str | int, PlainValidator(_column)]
 Setting = Annotated[str | int | float | bool, PlainValidator(_scalar)]
 Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
+
+TrackMethod = Method | Literal["linear"]
 
 # Sections and keys that change where or how fast a night runs, never what it computes.
 NOT_OF_THE_RESULT = ("warehouse", "audit", "spark", "lineage", "log")
@@ -127,7 +130,7 @@ class Matrix(Section):
 class Similarity(Section):
     backend: Literal["auto", "implicit", "spark"]
     local_max_interactions: Positive
-    track_methods: list[Method]
+    track_methods: list[TrackMethod]
     user_methods: list[Method]
     neighbours: Positive
     scoring_neighbours: Positive
@@ -136,13 +139,18 @@ class Similarity(Section):
     similar_exponent: Real
     bm25_k1: NotNegative
     bm25_b: Share
+    linear_candidates: Positive
+    linear_regularization: AboveZero
+    linear_denoising: NotNegative
+    linear_user_exponent: Real
+    linear_memory_mb: Positive
     low_pass_factors: Positive
     max_tracks_per_user: Positive
     block_users: Positive
 
     @field_validator("track_methods", "user_methods")
     @classmethod
-    def _once(cls, methods: list[Method]) -> list[Method]:
+    def _once(cls, methods: list[TrackMethod]) -> list[TrackMethod]:
         if len(set(methods)) < len(methods):
             raise ValueError("a method is named twice")
         return methods
@@ -196,7 +204,7 @@ ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", "low_pass", Method], NotNegative]
+    blend: dict[Literal["als", "low_pass"] | TrackMethod, NotNegative]
     lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
@@ -217,6 +225,14 @@ class Recommend(Section):
         if not any(blend.values()):
             raise ValueError("at least one part needs a weight above 0")
         return blend
+
+
+class Tuning(Section):
+    used: bool
+    minutes: NotNegative
+    trials: Positive
+    users: Positive
+    k: Positive
 
 
 class Evaluation(Section):
@@ -275,6 +291,7 @@ class Config(Section):
     embedding: Embedding
     emotion: Emotion
     recommend: Recommend
+    tuning: Tuning
     evaluation: Evaluation
     audit: Audit
     spark: Spark
@@ -286,6 +303,14 @@ class Config(Section):
         if fault := blend_fault(self.recommend, self.similarity):
             raise ValueError(fault)
         return self
+
+    def tuned(self, settings: Mapping[str, Any]) -> Config:
+        """This configuration with other values of some keys (section.name)."""
+        values = self.model_dump()
+        for key, value in settings.items():
+            section, name = key.split(".")
+            values[section][name] = value
+        return Config.model_validate(values)
 
     def digest(self) -> str:
         """sha256 over every key that can change a result, as canonical JSON."""

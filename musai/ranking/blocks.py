@@ -16,7 +16,7 @@ from musai.ranking.models import Models
 from musai.ranking.top import Tracks
 
 ALS = "als"
-BINARY = "cooccurrence"  # multiplies its neighbours with whether a track was heard; all others with its weight
+BINARY = ("cooccurrence", "linear")  # multiply their neighbours with whether a track was heard; others with its weight
 MIN_BLOCK, MAX_BLOCK = 1, 256
 
 
@@ -78,7 +78,7 @@ def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | Non
             models.near_indices,
             models.near_scores,
             np.array([lists.blend.get(method, 0) for method in models.methods], np.float32),
-            np.array([method == BINARY for method in models.methods], bool),
+            np.array([method in BINARY for method in models.methods], bool),
         ),
         Tracks(
             models.place,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musai.ranking.jit import compiled
+from musai.jit import compiled
 from musai.ranking.moods import Moods, fill_mood
 from musai.ranking.top import NEVER, Tracks, fill_list
 

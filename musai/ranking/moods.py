@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from musai.ranking.jit import compiled
+from musai.jit import compiled
 from musai.ranking.top import Tracks, fill_list
 
 PREFIX = "mood:"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musai.ranking.jit import compiled
+from musai.jit import compiled
 
 NEVER = np.float32(-np.inf)  # the score of what must not be listed
 WIDTH = 1040  # groups of items that are passed over as one; a power of 2 would put a group into one set of the cache

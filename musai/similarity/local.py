@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from musai.config import Similarity
 from musai.matrix.reading import read_matrix
-from musai.similarity import neighbours
+from musai.similarity import linear, neighbours
 
 SCHEMA = "index int, rank int, similar_index int, score float"
 BATCH_ROWS = 1 << 20
@@ -27,6 +27,9 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """Read the matrix under `path` [n_users, n_items] and give the neighbours of each row of `side` as SCHEMA."""
     matrix = read_matrix(path, n_users, n_items)
+    if method == linear.METHOD:
+        yield from linear.batches(matrix, settings, threads)
+        return
     compute = neighbours.track_neighbours if side == "track" else neighbours.user_neighbours
     found = compute(matrix, method, settings, threads)
     rows, columns = found.indices.shape

@@ -52,6 +52,14 @@ class Night:
         made = self.warehouse.run(entry["run_id"]) if entry else None
         return made.read(self.session, table) if made else None
 
+    def tuned(self) -> Night:
+        """This night with the settings that were published last, where the configuration wants them."""
+        found = self.latest("model_settings") if self.config.tuning.used else None
+        if found is None:
+            return self
+        settings = {row["name"]: json.loads(row["value"]) for row in found.collect()}
+        return dataclasses.replace(self, config=self.config.tuned(settings))
+
     def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.progress(f"writing {table}")
         manifest = self.run.write(frame, table, job, extra)

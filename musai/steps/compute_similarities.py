@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from musai.config import Similarity
 from musai.session import one_task
-from musai.similarity import local
+from musai.similarity import linear, local
 from musai.similarity import spark as similarity
 from musai.steps import Night
 
@@ -41,7 +41,7 @@ def _neighbours(
     night: Night, side: Literal["user", "track"], method: str, settings: Similarity, backend: str
 ) -> DataFrame:
     night.progress(f"{side}s by {method}")
-    if backend == "spark":
+    if backend == "spark" and method != linear.METHOD:  # which one process works out, whatever the size
         compute = similarity.track_neighbours if side == "track" else similarity.user_neighbours
         frame = compute(night.read("user_item"), method, settings, night.config.seed)
     else:

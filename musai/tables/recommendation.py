@@ -10,7 +10,7 @@ DECLARED = (
         "nightly",
         ("user_id", "track_id"),
         ("ingest_interactions",),
-        ("build_user_item", "recommend_tracks", "evaluate_recommendations", "audit_run"),
+        ("build_user_item", "recommend_tracks", "evaluate_recommendations", "tune_recommender", "audit_run"),
         columns("""
             user_id string | the listener, in the user's own text
             track_id string | the track, after aliases
@@ -142,7 +142,7 @@ DECLARED = (
         ("audit_run",),
         columns("""
             track_id string | the track
-            method string | cosine, tfidf, bm25, cooccurrence, mean_centred, neighbourhood_average
+            method string | cosine, tfidf, bm25, cooccurrence, mean_centred, neighbourhood_average, linear
             rank int | 1 = most similar
             similar_track_id string | the neighbour, never the track itself
             score float | similarity by the method
@@ -251,6 +251,33 @@ DECLARED = (
             users bigint | listeners measured
         """),
         "Quality by night.",
+    ),
+    Table(
+        "model_settings",
+        "weekly",
+        ("name",),
+        ("tune_recommender",),
+        ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations"),
+        columns("""
+            name string | a key of the configuration
+            value string | what it is for the nights, as JSON
+        """),
+        "Settings that won on held-out plays.",
+    ),
+    Table(
+        "tuning_trials",
+        "history",
+        ("trial",),
+        ("tune_recommender",),
+        (),
+        columns("""
+            trial int | 1 = first; the last one is the blend of the best
+            settings string | keys of the configuration and their values, as JSON
+            metric string | ndcg@k of held-out plays
+            value double | its mean over listeners
+            seconds double | wall time
+        """),
+        "What was tried.",
     ),
     Table(
         "audit_results",

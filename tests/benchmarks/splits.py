@@ -1,9 +1,12 @@
 """Published splits (`user item item ...` a line) as inputs of the nightly, and the score of what it publishes.
 
     python tests/benchmarks/splits.py convert TRAIN.txt OUT.csv     user_id,track_id rows
-    python tests/benchmarks/splits.py accuracy [SPLIT ...]          one nightly a split, scored (make bench-accuracy)
+    python tests/benchmarks/splits.py accuracy [SPLIT ...] [KEY=VALUE ...]     one nightly a split, scored
+    python tests/benchmarks/splits.py tuned [SPLIT ...] [KEY=VALUE ...]        that, then tune_recommender and another
 
-`accuracy` wants the splits under $MUSAI_SHARED/data/interactions (default ../shared); the scorer there is independent
+`make bench-accuracy` is the second on every split.
+
+It wants the splits under $MUSAI_SHARED/data/interactions (default ../shared); the scorer there is independent
 of MusAI's own metrics.
 """
 
@@ -39,36 +42,51 @@ def convert(train: pathlib.Path, out: pathlib.Path) -> int:
     return rows
 
 
-def accuracy(split: str, settings: list[str]) -> None:
+def accuracy(split: str, settings: list[str], tuned: bool) -> None:
+    """Print the figures, seconds and memory of a night on `split`; tuned: and of one after `tune_recommender`."""
     k, published = PUBLISHED[split]
     data = SHARED / "data/interactions" / split
+    rows: dict[str, tuple[float, float]] = {"untuned co-occurrence": UNTUNED[split], **published}
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "train.csv"
         convert(data / "train.txt", log)
         warehouse = pathlib.Path(folder) / "warehouse"
-        started = time.monotonic()
-        command = [sys.executable, "-m", "musai", "nightly", f"warehouse={warehouse}", f"inputs.interactions={log}"]
-        subprocess.run([*command, *settings], check=True, stdout=subprocess.DEVNULL)
-        seconds = time.monotonic() - started
-        pointer = json.loads((warehouse / "_published.json").read_text())
-        lists = warehouse / pointer["tables"]["recommendations"]["path"]
-        scorer = [sys.executable, SHARED / "tools/score_recommendations.py", lists, data / "test.txt", "--k", str(k)]
-        score = json.loads(subprocess.run(scorer, check=True, capture_output=True, text=True).stdout)
+        given = [f"warehouse={warehouse}", f"inputs.interactions={log}", *settings]
+        print(f"{split} @{k}", flush=True)
+        _timed("night", ["nightly", *given])
+        rows["MusAI, settings of base.yaml"] = _score(warehouse, data / "test.txt", k)
+        if tuned:
+            _timed("tuning", ["run", "tune_recommender", *given])
+            _timed("night with its settings", ["nightly", *given])
+            rows["MusAI, tuned on a part of train"] = _score(warehouse, data / "test.txt", k)
+    for name, (recall, ndcg) in rows.items():
+        print(f"  {name:<32} recall {recall:.4f}  NDCG {ndcg:.4f}", flush=True)
+
+
+def _timed(name: str, words: list[str]) -> None:
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-m", "musai", *words], check=True, stdout=subprocess.DEVNULL)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    print(f"{split} @{k}: night {seconds:.0f} s, largest process {peak:.1f} GiB")
-    rows = {"MusAI": (score[f"@{k}"]["recall"], score[f"@{k}"]["ndcg"]), "untuned co-occurrence": UNTUNED[split]}
-    for name, (recall, ndcg) in {**rows, **published}.items():
-        print(f"  {name:<24} recall {recall:.4f}  NDCG {ndcg:.4f}")
+    print(f"  {name}: {time.monotonic() - started:.0f} s, largest process so far {peak:.1f} GiB", flush=True)
+
+
+def _score(warehouse: pathlib.Path, test: pathlib.Path, k: int) -> tuple[float, float]:
+    """(recall, NDCG) of the published lists at k."""
+    pointer = json.loads((warehouse / "_published.json").read_text())
+    lists = warehouse / pointer["tables"]["recommendations"]["path"]
+    scorer = [sys.executable, SHARED / "tools/score_recommendations.py", lists, test, "--k", str(k)]
+    score = json.loads(subprocess.run(scorer, check=True, capture_output=True, text=True).stdout)
+    return score[f"@{k}"]["recall"], score[f"@{k}"]["ndcg"]
 
 
 def main() -> None:
     command, *words = sys.argv[1:] or ["help"]
     if command == "convert" and len(words) == 2:
         print(convert(pathlib.Path(words[0]), pathlib.Path(words[1])), "rows")
-    elif command == "accuracy":
+    elif command in ("accuracy", "tuned"):
         settings = [word for word in words if "=" in word]
         for split in [word for word in words if "=" not in word] or PUBLISHED:
-            accuracy(split, settings)
+            accuracy(split, settings, command == "tuned")
     else:
         sys.exit(__doc__)
 
