@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from musai.emotion.models import Models
-from musai.emotion.tagging import READ, Content, emotion, located, midi_of
+from musai.emotion.tagging import READ, Content, emotion, midi_of
 from musai.emotion.weights import Stored
 
 EMOTION = ("valence", "arousal", "label", "probabilities", "sources", "confidence")
@@ -51,12 +51,12 @@ def tagged(
     embeddings: DataFrame | None,
     earlier: Earlier | None,
     stored: Mapping[str, Stored],
-    folder: str,
+    roots: Sequence[str],
     partitions: int,
 ) -> DataFrame:
     """A row a track, as SCHEMA: `valence` and what follows are null where no source says anything.
 
-    tracks: the table; embeddings: `track_embeddings` or None; folder: where relative paths of the catalogue start.
+    tracks: the table; embeddings: `track_embeddings` or None; roots: see `musai.inputs.media`.
     The result is kept on the executors' disks.
     """
     rows = tracks.select("track_id", *READ, "midi_path")
@@ -74,21 +74,20 @@ def tagged(
             earlier.emotions.select("track_id", F.struct(*EMOTION).alias("earlier")), "track_id", "left"
         )
         rows = rows.join(before, "track_id", "left")
-    models = dict(stored)
+    models, folders = dict(stored), tuple(roots)
 
     def tag(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         reader = Models(models)
         for batch in batches:
-            found = [_row(row, reader, folder) for row in batch.to_pylist()]
+            found = [_row(row, reader, folders) for row in batch.to_pylist()]
             if found:
                 yield pa.RecordBatch.from_pylist(found, ARROW)
 
     return rows.repartition(partitions, "track_id").mapInArrow(tag, SCHEMA).persist(StorageLevel.DISK_ONLY)
 
 
-def _row(row: dict[str, Any], models: Models, folder: str) -> dict[str, Any]:
-    path = located(row["midi_path"], folder)
-    midi, fault = midi_of(path)
+def _row(row: dict[str, Any], models: Models, roots: Sequence[str]) -> dict[str, Any]:
+    midi, fault = midi_of(row["midi_path"], roots)
     content = Content(row, midi, dict(row["embeddings"] or ()))
     digest = content.digest(models.digest)
     told = {"track_id": row["track_id"], "content_hash": digest, "place": row["midi_path"]}

@@ -11,6 +11,7 @@ from typing import Any
 
 from musai.emotion.fusion import Emotion, fuse
 from musai.emotion.models import Models
+from musai.inputs.media import located
 from musai.music.midi import MidiFault, read_midi
 
 READ = ("lyrics", "language", "tags", "title", "genre")  # columns of `tracks` that are read, besides the MIDI
@@ -34,17 +35,15 @@ class Content:
         return content.hexdigest()
 
 
-def located(path: str | None, folder: str) -> pathlib.Path | None:
-    """A path of the catalogue; a relative one starts at the catalogue's own folder."""
-    return pathlib.Path(folder, path) if path else None
-
-
-def midi_of(path: pathlib.Path | None) -> tuple[bytes | None, str | None]:
-    """(bytes, why they cannot be read)."""
-    if path is None:
+def midi_of(path: str | None, roots: Sequence[str]) -> tuple[bytes | None, str | None]:
+    """(bytes of a MIDI file of the catalogue, why they cannot be read); roots: see `musai.inputs.media`."""
+    if not path:
         return None, None
+    file = located(path, roots)
+    if file is None:
+        return None, "MIDI: leads out of inputs.media_roots"
     try:
-        return path.read_bytes(), None
+        return pathlib.Path(file).read_bytes(), None
     except OSError as error:
         return None, f"MIDI: {error.strerror or 'cannot be read'}"
 

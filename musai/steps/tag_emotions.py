@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pathlib
-
 from musai.emotion import spark as emotion
 from musai.emotion import weights
 from musai.errors import MusaiError
+from musai.inputs.media import roots_of
 from musai.session import cores
 from musai.steps import Night
 
@@ -23,7 +22,7 @@ def run(night: Night) -> None:
         embeddings,
         _earlier(night),
         {**weights.shipped(), **_trained_here(night)},
-        _folder(night),
+        roots_of(night.config.inputs),
         emotion.partitions_for(night.run.rows("tracks") or 0, cores(night.session)),
     )
     written = night.write(tagged.where("label IS NOT NULL"), "track_emotions", JOB)
@@ -34,12 +33,6 @@ def run(night: Night) -> None:
     tagged.unpersist()
     total = night.run.rows("tracks")
     night.note(f"{written['rows']} of {total} tracks, {carried} as the night before, {night.rejected} MIDI rejected")
-
-
-def _folder(night: Night) -> str:
-    """Where relative paths of the catalogue start: its own folder."""
-    path = pathlib.Path(night.config.inputs.tracks or ".")
-    return str((path if path.is_dir() else path.parent).absolute())
 
 
 def _earlier(night: Night) -> emotion.Earlier | None:
