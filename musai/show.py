@@ -46,6 +46,7 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     for row in heard.sort_by([("plays", "descending"), ("track_id", "ascending")]).slice(0, 10).to_pylist():
         grid.add_row(f"{row['plays']:g}", _shown(names(row["track_id"])))
     console.print(grid)
+    _mood_profile(published, heard, console)
     lists = _rows(published, "recommendations", pc.field("user_id") == user_id)
     assert lists is not None
     for name in sorted(pc.unique(lists["list"]).to_pylist(), key=lambda name: (name != FOR_YOU, name)):
@@ -79,6 +80,13 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
                 console.print(plain(f"  {column}: {value}"), markup=False)
     for row in item.to_pylist() if item else []:
         console.print(f"  {row['interactions']} listeners, {row['plays']:g} plays")
+    felt = _rows(published, "track_emotions", pc.field("track_id") == track_id)
+    for row in felt.to_pylist() if felt else []:
+        likely = ", ".join(f"{label} {share:.0%}" for label, share in sorted(row["probabilities"], key=lambda p: -p[1]))
+        console.print(
+            f"  {row['label']} with confidence {row['confidence']:.2f}, from {', '.join(row['sources'])}: valence "
+            f"{row['valence']:+.2f}, arousal {row['arousal']:+.2f} ({likely})"
+        )
     near = _rows(published, "similar_tracks", pc.field("track_id") == track_id)
     if near is None or not near.num_rows:
         console.print("  no neighbours")
@@ -89,6 +97,28 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
         for row in one.to_pylist():
             grid.add_row(str(row["rank"]), _shown(names(row["similar_track_id"])), f"{row['score']:.4g}")
         console.print(grid)
+
+
+def _mood_profile(published: Warehouse, heard: pa.Table, console: Console) -> None:
+    """What moods a listener's plays have; nothing where no emotion of any of the tracks is known."""
+    felt = _rows(published, "track_emotions", pc.field("track_id").isin(heard["track_id"].to_pylist()))
+    if felt is None or not felt.num_rows:
+        return
+    plays = dict(zip(heard["track_id"].to_pylist(), heard["plays"].to_pylist(), strict=True))
+    moods: dict[str, float] = {}
+    weights = [max(plays[track_id], 0.0) for track_id in felt["track_id"].to_pylist()]
+    for label, weight in zip(felt["label"].to_pylist(), weights, strict=True):
+        moods[label] = moods.get(label, 0.0) + weight
+    total = sum(weights)
+    if total <= 0:
+        return
+    shares = ", ".join(f"{label} {weight / total:.0%}" for label, weight in sorted(moods.items(), key=lambda m: -m[1]))
+    middle = [
+        sum(value * weight for value, weight in zip(felt[axis].to_pylist(), weights, strict=True)) / total
+        for axis in ("valence", "arousal")
+    ]
+    known = f"{felt.num_rows} of {heard.num_rows} tracks"
+    console.print(f"\nmoods, by plays of {known}: {shares}; valence {middle[0]:+.2f}, arousal {middle[1]:+.2f}")
 
 
 def _shown(text: str) -> str:

@@ -111,7 +111,7 @@ def test_rows_of_the_tracks_input():
 
 def test_words_are_of_tunes_of_the_manifest_and_say_their_language() -> None:
     lyrics = read_lyrics()
-    rows = {row["track_id"]: row for row in track_rows(MANIFEST, {tune.track_id: {} for tune in MANIFEST})}
+    rows = {row["track_id"]: row for row in track_rows(MANIFEST, collections.defaultdict(dict))}
     assert set(lyrics) <= set(rows)
     for track_id, (language, words) in lyrics.items():
         assert (rows[track_id]["language"], rows[track_id]["lyrics"]) == (language, words)

@@ -1,17 +1,13 @@
-"""`train_emotion`: nothing to do without files; a head trained on files of ours serves the same night."""
+"""`train_emotion`: a head learns from files made here; thresholds by hand."""
 
 import json
 
+import numpy as np
 import pandas as pd
 import symusic
 
 from musai.emotion.training import heads, measures
 from musai.emotion.weights import Stored
-
-
-def test_without_files_the_models_of_the_package_serve(night):
-    assert not night.outcome.run.has("models")
-    assert night.outcome.notes["train_emotion"] == ["emotion.training names no files: the models of the package serve"]
 
 
 def test_a_head_learns_from_midi_files_that_fast_is_aroused(tmp_path):
@@ -38,8 +34,6 @@ def test_a_head_learns_from_midi_files_that_fast_is_aroused(tmp_path):
 
 
 def test_thresholds_and_f1_by_hand():
-    import numpy as np
-
     likely = np.array([[0.9], [0.7], [0.4], [0.1]])
     labels = np.array([[True], [False], [True], [False]])
     thresholds = measures.best_thresholds(likely, labels)

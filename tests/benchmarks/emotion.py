@@ -1,0 +1,164 @@
+"""How well emotion is read: each figure beside its reference, on the data sets of MUSAI_SHARED.
+
+python tests/benchmarks/emotion.py [words|chinese|notes|sound]...
+
+English is measured with the models that ship, on test parts that took no part in making them. The other rows are
+cross-validated: Chinese reviews in 5 folds, VGMIDI in 5 folds grouped by game (mean of 10 seeds), Emotify in 10 folds
+(mean of 5 seeds).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import pathlib
+import sys
+import zipfile
+
+import numpy as np
+
+from musai.emotion import calibration, notes, sound
+from musai.emotion.chinese import NGRAMS
+from musai.emotion.models import Models
+from musai.emotion.training import chinese, files, heads, measures
+from musai.emotion.weights import shipped
+from musai.music.midi import read_midi
+from tests.benchmarks.emotion_weights import review_sets
+
+SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data"
+SEEDS, FOLDS = range(10), 5
+EMOTIFY_SEEDS, EMOTIFY_FOLDS = range(5), 10
+
+
+def say(what: str, figure: float, reference: str) -> None:
+    print(f"{what:<66} {figure:6.3f}   {reference}", flush=True)
+
+
+def words() -> None:
+    affect = Models(shipped()).english
+    texts, labels = files.goemotions(SHARED / "text/goemotions/data/original/test.tsv", 28)
+    likely = affect.emotions.probabilities(texts)
+    f1 = measures.macro_f1(likely >= affect.emotions.thresholds, labels)
+    say("GoEmotions, test macro-F1, a threshold a label (shipped)", f1, "TF-IDF linear .443-.463; at least .475, .50")
+    say("    one threshold, .3", measures.macro_f1(likely >= 0.3, labels), "BERT .46 to .503")
+    texts, truth = files.emobank(SHARED / "text/emobank/emobank.csv")["test"]
+    found = affect.read(texts)
+    for axis, (name, reference) in enumerate(
+        (("valence", "TF-IDF ridge .566; at least .64, .68"), ("arousal", "TF-IDF ridge .435; at least .50, .52"))
+    ):
+        say(f"EmoBank, test r, {name} (shipped)", float(np.corrcoef(found[:, axis], truth[:, axis])[0, 1]), reference)
+    card = Models(shipped()).cards["english_affect"]
+    measured = measures.Measured(card.valence_error, card.arousal_error, card.calibration)
+    say("    calibration error, test", measured.calibration_error(found, truth), "at most .05")
+
+
+def chinese_words() -> None:
+    sets = review_sets()
+    texts, praise = sets.pop("hotels")
+    counts = NGRAMS.counts(texts)
+    right, scores = np.zeros(len(texts), bool), np.zeros(len(texts))
+    for chosen in chinese.folds(praise, FOLDS, 0):
+        rest = np.setdiff1d(np.arange(len(texts)), chosen)
+        idf, weights, offset = chinese.fit(counts[rest], praise[rest])
+        scores[chosen] = (NGRAMS.weighted(counts[chosen], idf) @ weights + offset)[:, 0]
+    right = (scores > 0) == praise
+    say("hotel reviews, 5-fold accuracy", right.mean(), f"majority {praise.mean():.3f}, linear .902; at least .92")
+    stated = 1 / (1 + np.exp(-np.abs(scores)))
+    half = np.random.default_rng(0).permutation(len(stated))
+    learnt = calibration.fit(stated[half[::2]], right[half[::2]])
+    trusted = np.array([learnt(p) for p in stated[half[1::2]]])
+    error = calibration.expected_calibration_error(trusted, right[half[1::2]])
+    say("    calibration error, on the half that it was not fitted on", error, "at most .05")
+    idf, weights, offset = chinese.fit(counts, praise)
+    for name, (others, good) in sets.items():
+        found = (NGRAMS.weighted(NGRAMS.counts(others), idf) @ weights + offset)[:, 0]
+        say(
+            f"    transfer to {name}, accuracy",
+            ((found > 0) == good).mean(),
+            f"majority {max(good.mean(), 1 - good.mean()):.3f}",
+        )
+
+
+def vgmidi() -> None:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    folder = SHARED / "music/vgmidi"
+    rows = files.table(folder / "vgmidi_labelled.csv", ("midi", "valence", "arousal", "game"))
+    with zipfile.ZipFile(folder / "labelled/phrases.zip") as phrases:
+        read = [notes.features(read_midi(phrases.read(row["midi"].removeprefix("labelled/")))) for row in rows]
+    every = np.array([list(found.values()) for found in read if found])
+    chosen = np.array([[found[name] for name in notes.CHOSEN] for found in read if found])
+    labels = np.array([[int(row["valence"]), int(row["arousal"])] for row in rows])
+
+    def machine(x: np.ndarray, y: np.ndarray):  # type: ignore[no-untyped-def]
+        def one() -> CalibratedClassifierCV:
+            svc = SVC(C=0.7, gamma=0.3 / x.shape[1])
+            return CalibratedClassifierCV(make_pipeline(StandardScaler(), svc), ensemble=False)
+
+        fits = [one().fit(x, y[:, axis]) for axis in range(2)]
+        return lambda z: np.stack([fit.predict_proba(z)[:, 1] - 0.5 for fit in fits], axis=1)
+
+    for name, table, targets, fit in (
+        ("VGMIDI, support vectors, all features", every, labels.astype(float), machine),
+        ("VGMIDI, ridge, 27 features (shipped)", chosen, measures.scaled(labels.astype(float)), None),
+    ):
+        made = fit or (lambda x, y: heads.fit_notes(x, y).read_all)
+        figures, errors = [], []
+        for seed in SEEDS:
+            measured, found = heads.cross_validated(table, targets, heads.grouped(rows, seed), made)
+            agree = (found > 0) == (labels > 0)
+            figures.append([agree.all(axis=1).mean(), agree[:, 1].mean(), agree[:, 0].mean()])
+            errors.append(measured.calibration_error(found, targets) if fit is None else np.nan)
+        references = ("LR .653, majority .373; at least .69", "LR .831; at least .86", "LR .777; at least .80")
+        for what, figure, reference in zip(
+            ("quadrant", "arousal", "valence"), np.mean(figures, 0), references, strict=True
+        ):
+            say(f"{name}: {what}", figure, reference)
+        if fit is None:
+            say("    calibration error", float(np.mean(errors)), "at most .05")
+
+
+def emotify() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    folder = SHARED / "music/emotify"
+    with np.load(folder / "musicnn_embeddings.npz", allow_pickle=False) as stored:
+        ids, known = stored["ids"].tolist(), np.concatenate([stored["emb_mtat"], stored["emb_jamendo"]], axis=1)
+    with io.StringIO((folder / "labels_from_raw.csv").read_text(encoding="utf-8")) as lines:
+        by_file = {row["file"]: row for row in csv.DictReader(lines)}
+    ratings = np.array([[float(by_file[name][emotion]) for emotion in sound.EMOTIFY] for name in ids])
+    figures = []
+    for seed in EMOTIFY_SEEDS:
+        fold = np.random.default_rng(seed).permutation(len(ids)) % EMOTIFY_FOLDS
+        found = np.zeros(ratings.shape)
+        for number in range(EMOTIFY_FOLDS):
+            test = fold == number
+            found[test] = sound.fit(known[~test], ratings[~test]).read(known[test])
+        figures.append([np.corrcoef(found[:, n], ratings[:, n])[0, 1] for n in range(ratings.shape[1])])
+    say(
+        "Emotify, mean r of 9 emotions, both given embeddings",
+        float(np.mean(figures)),
+        "kernel ridge .594; at least .625",
+    )
+    genres = np.array([by_file[name]["genre"] for name in ids])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2_000))
+    accuracy = cross_val_score(model, known, genres, cv=StratifiedKFold(5, shuffle=True, random_state=0)).mean()
+    say("    genre, 5-fold accuracy", float(accuracy), "logistic regression .822; at least .86")
+    truth = measures.scaled(sound.affect({name: ratings[:, n] for n, name in enumerate(sound.EMOTIFY)}))
+    fold = np.random.default_rng(0).permutation(len(ids)) % EMOTIFY_FOLDS
+    measured, held_out = heads.cross_validated(known, truth, fold, lambda x, y: sound.fit(x, y).read)
+    say("    calibration error of valence and arousal", measured.calibration_error(held_out, truth), "at most .05")
+
+
+PARTS = {"words": words, "chinese": chinese_words, "notes": vgmidi, "sound": emotify}
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()
