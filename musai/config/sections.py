@@ -42,7 +42,7 @@ Setting = Annotated[str | int | float | bool, PlainValidator(_scalar)]
 Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
 
 # Sections and keys that change where or how fast a night runs, never what it computes.
-NOT_OF_THE_RESULT = ("warehouse", "audit", "spark", "lineage", "log")
+NOT_OF_THE_RESULT = ("warehouse", "audit", "report", "spark", "lineage", "log")
 
 
 class Section(BaseModel):
@@ -198,6 +198,13 @@ class Audit(Section):
     max_users_drop: Share
 
 
+class Report(Section):
+    listeners: Annotated[int, BeforeValidator(_number), Field(ge=1, le=200)]
+    tracks: Annotated[int, BeforeValidator(_number), Field(ge=1, le=2000)]
+    created: Annotated[int, BeforeValidator(_number), Field(ge=1, le=60)]
+    runs: Annotated[int, BeforeValidator(_number), Field(ge=1, le=60)]
+
+
 class Spark(Section):
     master: str
     driver_memory: str
@@ -235,6 +242,7 @@ class Config(Section):
     recommend: Recommend
     evaluation: Evaluation
     audit: Audit
+    report: Report
     spark: Spark
     lineage: Lineage
     log: Log

@@ -10,7 +10,7 @@ DECLARED = (
         "nightly",
         ("user_id", "track_id"),
         ("ingest_interactions",),
-        ("build_user_item", "evaluate_recommendations", "audit_run"),
+        ("build_user_item", "evaluate_recommendations", "audit_run", "build_report"),
         columns("""
             user_id string | the listener, in the user's own text
             track_id string | the track, after aliases
@@ -25,7 +25,7 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("ingest_tracks",),
-        ("recommend_tracks", "evaluate_recommendations", "audit_run"),
+        ("recommend_tracks", "evaluate_recommendations", "audit_run", "build_report"),
         columns("""
             track_id string | the track
             title string | title
@@ -49,7 +49,7 @@ DECLARED = (
         "nightly",
         (),
         ("ingest_interactions", "ingest_tracks"),
-        ("audit_run",),
+        ("audit_run", "build_report"),
         columns("""
             source string | the input: interactions, tracks, aliases
             place string | file:line, file:row N (Parquet) or the file
@@ -63,7 +63,14 @@ DECLARED = (
         "nightly",
         ("user_index",),
         ("build_user_item",),
-        ("compute_similarities", "train_als", "recommend_tracks", "evaluate_recommendations", "audit_run"),
+        (
+            "compute_similarities",
+            "train_als",
+            "recommend_tracks",
+            "evaluate_recommendations",
+            "audit_run",
+            "build_report",
+        ),
         columns("""
             user_index int | 0.. in the order of user_id
             user_id string | the listener
@@ -198,7 +205,7 @@ DECLARED = (
         "nightly",
         ("user_id", "list", "rank"),
         ("recommend_tracks",),
-        ("evaluate_recommendations", "audit_run"),
+        ("evaluate_recommendations", "audit_run", "build_report"),
         columns("""
             user_id string | the listener
             list string | for_you, discover
@@ -215,7 +222,7 @@ DECLARED = (
         "history",
         ("metric", "k", "list", "listeners"),
         ("evaluate_recommendations",),
-        ("audit_run",),
+        ("audit_run", "build_report"),
         columns("""
             metric string | recall, ndcg, map, coverage, novelty, popularity_share, diversity
             k int | cut of the list
@@ -234,7 +241,7 @@ DECLARED = (
         "internal",
         ("check",),
         ("audit_run",),
-        ("publish",),
+        ("build_report", "publish"),
         columns("""
             check string | what was checked
             passed boolean | whether it holds
@@ -243,11 +250,24 @@ DECLARED = (
         "What the audit found.",
     ),
     Table(
+        "report_files",
+        "internal",
+        ("path",),
+        ("build_report",),
+        ("publish",),
+        columns("""
+            path string | the page, relative to the warehouse
+            digest string | sha256 of its bytes
+            bytes bigint | how many
+        """),
+        "The page that shows the run.",
+    ),
+    Table(
         "job_log",
         "history",
         ("job", "attempt"),
         (),
-        (),
+        ("build_report",),
         columns("""
             job string | the job
             attempt int | 1 = first
