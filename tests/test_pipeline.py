@@ -41,7 +41,8 @@ def test_from_keeps_what_verifies_and_does_the_rest_again(spark, second, night_f
         "ingest_interactions", "build_user_item", "ingest_tracks", "train_als", "embed_tracks", "predict_factors",
     ]  # fmt: skip
     assert list(made.outcome.seconds) == [
-        "compute_similarities", "recommend_tracks", "evaluate_recommendations", "audit_run", "publish",
+        "compute_similarities", "recommend_tracks", "evaluate_recommendations", "audit_run", "build_report",
+        "publish",
     ]  # fmt: skip
     assert made.outcome.digests() == before
     assert made.outcome.published
@@ -61,7 +62,7 @@ def test_what_the_audit_refuses_is_not_published_until_its_bounds_are_widened(sp
     assert not (warehouse / "_runs" / f"{next_date}.json").exists()
     wider = settings_of(night_folder, *fewer, "audit.max_users_drop=1", "audit.min_list_overlap=0")
     made = run(wider, run_date=next_date, from_job="audit_run")
-    assert list(made.outcome.seconds) == ["audit_run", "publish"]
+    assert list(made.outcome.seconds) == ["audit_run", "build_report", "publish"]
     assert made.outcome.published
     assert second.outcome.run.run_id.encode() not in (warehouse / "_published.json").read_bytes()
 

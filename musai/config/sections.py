@@ -45,7 +45,7 @@ Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "nei
 TrackMethod = Method | Literal["linear"]
 
 # Sections and keys that change where or how fast a night runs, never what it computes.
-NOT_OF_THE_RESULT = ("warehouse", "audit", "spark", "lineage", "log")
+NOT_OF_THE_RESULT = ("warehouse", "audit", "report", "spark", "lineage", "log")
 
 
 class Section(BaseModel):
@@ -253,6 +253,13 @@ class Audit(Section):
     max_users_drop: Share
 
 
+class Report(Section):
+    listeners: Annotated[int, BeforeValidator(_number), Field(ge=1, le=200)]
+    tracks: Annotated[int, BeforeValidator(_number), Field(ge=1, le=2000)]
+    created: Annotated[int, BeforeValidator(_number), Field(ge=1, le=60)]
+    runs: Annotated[int, BeforeValidator(_number), Field(ge=1, le=60)]
+
+
 class Spark(Section):
     master: str
     driver_memory: str
@@ -294,6 +301,7 @@ class Config(Section):
     tuning: Tuning
     evaluation: Evaluation
     audit: Audit
+    report: Report
     spark: Spark
     lineage: Lineage
     log: Log

@@ -12,7 +12,7 @@ DECLARED = (
         "nightly",
         ("generated_id",),
         ("generate_tracks",),
-        ("recommend_tracks", "evaluate_music", "audit_run"),
+        ("recommend_tracks", "evaluate_music", "audit_run", "build_report"),
         columns(f"""
             generated_id string | the track; never an id of the catalogue
             created_run_id string | the run that made it
@@ -57,7 +57,10 @@ DECLARED = (
         "nightly",
         ("method", "style", "metric"),
         ("evaluate_music",),
-        ("audit_run",),
+        (
+            "audit_run",
+            "build_report",
+        ),
         columns("""
             method string | as in generated_tracks
             style string | likewise; all for a total

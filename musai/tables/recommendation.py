@@ -10,7 +10,14 @@ DECLARED = (
         "nightly",
         ("user_id", "track_id"),
         ("ingest_interactions",),
-        ("build_user_item", "recommend_tracks", "evaluate_recommendations", "tune_recommender", "audit_run"),
+        (
+            "build_user_item",
+            "recommend_tracks",
+            "evaluate_recommendations",
+            "tune_recommender",
+            "audit_run",
+            "build_report",
+        ),
         columns("""
             user_id string | the listener, in the user's own text
             track_id string | the track, after aliases
@@ -33,6 +40,7 @@ DECLARED = (
             "recommend_tracks",
             "evaluate_recommendations",
             "audit_run",
+            "build_report",
         ),
         columns("""
             track_id string | the track
@@ -57,7 +65,7 @@ DECLARED = (
         "nightly",
         (),
         ("ingest_interactions", "ingest_tracks", "embed_tracks", "tag_emotions"),
-        ("audit_run",),
+        ("audit_run", "build_report"),
         columns("""
             source string | the input: interactions, tracks, aliases; a file of a track: audio, midi
             place string | file:line, file:row N (Parquet) or the file
@@ -79,6 +87,7 @@ DECLARED = (
             "recommend_tracks",
             "evaluate_recommendations",
             "audit_run",
+            "build_report",
         ),
         columns("""
             user_index int | 0.. in the order of user_id
@@ -221,7 +230,7 @@ DECLARED = (
         "nightly",
         ("user_id", "list", "rank"),
         ("recommend_tracks",),
-        ("evaluate_recommendations", "audit_run"),
+        ("evaluate_recommendations", "audit_run", "build_report"),
         columns("""
             user_id string | the listener
             list string | for_you, discover, new_releases, mood:calm, mood:happy, mood:sad, mood:energetic, made_for_you
@@ -238,7 +247,7 @@ DECLARED = (
         "history",
         ("metric", "k", "list", "listeners"),
         ("evaluate_recommendations",),
-        ("audit_run",),
+        ("audit_run", "build_report"),
         columns("""
             metric string | recall, ndcg, map, coverage, novelty, popularity_share, diversity
             k int | cut of the list
@@ -284,7 +293,7 @@ DECLARED = (
         "internal",
         ("check",),
         ("audit_run",),
-        ("publish",),
+        ("build_report", "publish"),
         columns("""
             check string | what was checked
             passed boolean | whether it holds
@@ -293,11 +302,24 @@ DECLARED = (
         "What the audit found.",
     ),
     Table(
+        "report_files",
+        "internal",
+        ("path",),
+        ("build_report",),
+        ("publish",),
+        columns("""
+            path string | the page, relative to the warehouse
+            digest string | sha256 of its bytes
+            bytes bigint | how many
+        """),
+        "The page that shows the run.",
+    ),
+    Table(
         "job_log",
         "history",
         ("job", "attempt"),
         (),
-        (),
+        ("build_report",),
         columns("""
             job string | the job
             attempt int | 1 = first

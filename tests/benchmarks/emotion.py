@@ -94,7 +94,7 @@ def vgmidi() -> None:
     chosen = np.array([[found[name] for name in notes.CHOSEN] for found in read if found])
     labels = np.array([[int(row["valence"]), int(row["arousal"])] for row in rows])
 
-    def machine(x: np.ndarray, y: np.ndarray):  # type: ignore[no-untyped-def]
+    def machine(x: np.ndarray, y: np.ndarray):
         def one() -> CalibratedClassifierCV:
             svc = SVC(C=0.7, gamma=0.3 / x.shape[1])
             return CalibratedClassifierCV(make_pipeline(StandardScaler(), svc), ensemble=False)

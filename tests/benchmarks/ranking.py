@@ -30,7 +30,7 @@ def models_of(tracks: int, rng: np.random.Generator) -> tuple[Models, np.ndarray
     made = Models(
         track_ids=pa.array([f"t{j}" for j in range(tracks)], pa.large_string()),
         known=tracks,
-        methods=(blocks.BINARY,),
+        methods=("cooccurrence",),
         place=np.argsort(np.argsort(-popularity)).astype(np.int32),
         popularity=popularity.astype(np.float32),
         artist=artist,
@@ -112,7 +112,7 @@ def main(users: int = 20_000, tracks: int = 50_000) -> None:
     assert made.factors is not None
     of_tracks = made.factors.T
     vectors = [part.factors for part in parts if part.factors is not None]
-    blend = {blocks.BINARY: 0.5, blocks.ALS: 0.5}
+    blend = {"cooccurrence": 0.5, blocks.ALS: 0.5}
     with threadpoolctl.threadpool_limits(1):
         figures = {"bare product": milliseconds(users, lambda: [of_users @ of_tracks for of_users in vectors])}
         figures["bare product, in the same memory"] = milliseconds(

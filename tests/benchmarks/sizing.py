@@ -132,7 +132,7 @@ def one(name: str, path: str, size: int) -> dict[str, float]:
         rng = np.random.default_rng(0)
         made, share = ranking.models_of(size, rng)
         part, room = ranking.block_of(blocks.MAX_BLOCK, share, rng), np.zeros((blocks.MAX_BLOCK, size), np.float32)
-        lists = blocks.Lists(TOP_N, ("discover", "for_you"), {blocks.BINARY: 0.5, blocks.ALS: 0.5}, 0)
+        lists = blocks.Lists(TOP_N, ("discover", "for_you"), {"cooccurrence": 0.5, blocks.ALS: 0.5}, 0)
         return {"amount": size, "cpu_s": ranking.whole_cost([part], made, lists, room) / 1e3, "bytes": 0}
     before = time.process_time()
     matrix = read_matrix(path, size, size)

@@ -137,7 +137,7 @@ def test_the_order_of_the_last_jobs() -> None:
     order = tables.order()
     there = [job for job in LAST if job in order]
     assert [job for job in order if job in LAST] == there
-    assert order[-3:] == ["evaluate_music", "audit_run", "publish"]
+    assert order[-4:] == ["evaluate_music", "audit_run", "build_report", "publish"]
 
 
 def test_nothing_is_published_that_the_audit_has_not_seen() -> None:
@@ -196,7 +196,8 @@ def test_downstream(declared) -> None:
 
 def test_downstream_of_real_jobs() -> None:
     assert tables.downstream("train_als") == {
-        "train_als", "predict_factors", "recommend_tracks", "evaluate_recommendations", "audit_run", "publish",
+        *("train_als", "predict_factors", "recommend_tracks", "evaluate_recommendations"),
+        *("audit_run", "build_report", "publish"),
     }  # fmt: skip
     assert tables.downstream("ingest_interactions") == set(tables.order()) - {
         "ingest_tracks",
@@ -237,5 +238,5 @@ def test_tables_cannot_be_changed_by_their_users() -> None:
 
 def test_reads_and_writes() -> None:
     assert [table.name for table in tables.writes("train_als")] == ["als_factors", "user_factors", "track_factors"]
-    assert [table.name for table in tables.reads("publish")] == ["audit_results"]
+    assert [table.name for table in tables.reads("publish")] == ["audit_results", "report_files"]
     assert [table.name for table in tables.writes("ingest_tracks")] == ["tracks", "rejected_rows"]
