@@ -187,7 +187,7 @@ def card(train_tunes: Sequence[Tune], steps: int, sha256: str, found: dict[str, 
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)  # the same bits whatever the machine's cores
-    steps = int(arguments[0]) if arguments else 60
+    steps = int(arguments[0]) if arguments else 240
     target = Path(arguments[1]) if len(arguments) > 1 else weights.located("small", None, None)
     learn_from, held_out = tunes()
     log.info("%d tunes, %d held out", len(learn_from), len(held_out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pathlib
 import pickle
@@ -117,6 +118,20 @@ def test_what_are_no_weights_is_refused(tmp_path):
     torch.save(state, tmp_path / "other front end.pth")
     with pytest.raises(InputError, match="is not of the log-mel that MusAI computes"):
         weights.loaded("small", tmp_path / "other front end.pth")
+
+
+def test_the_shipped_weights_are_those_of_their_card_and_tell_sounds_apart():
+    path = weights.located("small", None, None)
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert card["sha256"] == weights.digest(path)
+    assert path.stat().st_size < 3_000_000
+    network = weights.loaded("small", path)
+    sounds = np.stack([tone(4, hz=220)[:, 0], tone(4, hz=233)[:, 0], np.random.default_rng(0).normal(0, 0.3, 64_000)])
+    with torch.inference_mode():
+        embeddings, logits = network(torch.from_numpy(sounds).float())
+    assert logits.shape == (3, len(card["tags"]))
+    near, far = (torch.cosine_similarity(embeddings[0], other, dim=0) for other in embeddings[1:])
+    assert near > far + 0.1
 
 
 def test_only_the_small_network_is_shipped():
