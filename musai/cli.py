@@ -102,6 +102,11 @@ def parser() -> argparse.ArgumentParser:
         "--grace", type=float, default=60.0, metavar="SECONDS",
         help="between moving the pointers and removing what they named, for readers at work (default: 60)",
     )  # fmt: skip
+    report = command("report", "where the page of the published night lies", "report --open")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.add_argument("--run-id", metavar="ID", help="of another run; also of one that the audit refused")
+    for action in WAREHOUSE._actions:
+        report._add_action(action)
     demo = command("demo-data", "write the demo's input files", "demo-data var/demo")
     demo.add_argument("folder", type=pathlib.Path)
     return top
@@ -286,6 +291,22 @@ def _render(options: argparse.Namespace) -> int:
     return 0
 
 
+def _report(options: argparse.Namespace) -> int:
+    import webbrowser
+
+    from musai import show, storage
+
+    path = show.report(show.warehouse(_config(options)), options.run_id)
+    print(path)
+    if not options.open:
+        return 0
+    if storage.needs_session(path):
+        raise InputError(f"--open: {path} is not on this machine; copy it here first")
+    if not webbrowser.open(pathlib.Path(path).as_uri()):
+        raise InputError("--open: there is no browser here; open the file named above elsewhere")
+    return 0
+
+
 def _demo_data(options: argparse.Namespace) -> int:
     from musai.demo import write_demo
 
@@ -297,5 +318,5 @@ def _demo_data(options: argparse.Namespace) -> int:
 COMMANDS = {
     "nightly": _nightly, "run": _run, "check": _check, "jobs": _jobs, "tables": _tables, "path": _path,
     "show": _show, "forget": _forget, "demo-data": _demo_data,
-    "generate": _generate, "transfer": _transfer, "render": _render,
+    "report": _report, "generate": _generate, "transfer": _transfer, "render": _render,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from musai.columns import FOR_YOU
 from musai.config import Config
 from musai.errors import InputError
 from musai.redaction import plain
+from musai.report.page import path_of
 from musai.warehouse import Warehouse
 
 ROWS = 20  # of a list on the screen
@@ -140,6 +141,20 @@ def _generated(published: Warehouse, track_id: str, console: Console) -> bool:
     for name, value in json.loads(row["provenance"]).items():
         console.print(f"  provenance, {name}: {value}", markup=False)
     return True
+
+
+def report(published: Warehouse, run_id: str | None = None) -> str:
+    """Where the page of the published run, or of any other, lies. Raises InputError where there is none."""
+    if run_id is None:
+        pointer = published.pointer()
+        if pointer is None:
+            raise InputError(f"{published.storage.root}: nothing is published yet; `musai nightly` does it")
+        run_id, path = pointer["run_id"], pointer["report"]
+    else:
+        path = path_of(run_id)
+    if path is None or published.storage.read(path) is None:
+        raise InputError(f"run {run_id} has no page; build_report makes it")
+    return published.storage.uri(path)
 
 
 def _rows(published: Warehouse, table: str, where: pc.Expression) -> pa.Table | None:

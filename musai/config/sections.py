@@ -42,7 +42,7 @@ TheirColumn = Annotated[str | int, PlainValidator(_column)]
 Setting = Annotated[str | int | float | bool, PlainValidator(_scalar)]
 Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
 
-TrackMethod = Method | Literal["linear"]
+TrackMethod = Literal[Method, "linear"]
 
 # Sections and keys that change where or how fast a night runs, never what it computes.
 NOT_OF_THE_RESULT = ("warehouse", "audit", "report", "spark", "lineage", "log")
@@ -204,7 +204,7 @@ ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", "low_pass"] | TrackMethod, NotNegative]
+    blend: dict[Literal["als", "low_pass", TrackMethod], NotNegative]
     lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]

@@ -126,8 +126,8 @@ def _through(
         found.append(network(filled)[0][: len(excerpts)].cpu().numpy())
     vectors = np.concatenate(found)
     ends = np.cumsum([len(part) for _, part in waiting])
-    for (result, excerpts), end in zip(waiting, ends, strict=True):
-        mean = vectors[end - len(excerpts) : end].mean(axis=0, dtype=np.float64)
+    for (result, own), end in zip(waiting, ends, strict=True):
+        mean = vectors[end - len(own) : end].mean(axis=0, dtype=np.float64)
         yield dataclasses.replace(result, embedding=mean.astype(np.float32))
 
 

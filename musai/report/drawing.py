@@ -12,10 +12,13 @@ PLANE = 400
 ROLL_WIDTH, ROLL_HEIGHT = 480, 110
 
 
-def picture(width: float, height: float, content: str, label: str = "", classes: str = "") -> str:
+def picture(
+    width: float, height: float, content: str, label: str = "", classes: str = "", stretched: bool = False
+) -> str:
     """An <svg>; without a `label` the text beside it says all, and readers of screens are told nothing."""
     about = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true" focusable="false"'
-    return f'<svg class="{classes}" viewBox="0 0 {width:g} {height:g}" {about}>{content}</svg>'
+    shape = ' preserveAspectRatio="none"' if stretched else ""
+    return f'<svg class="{classes}" viewBox="0 0 {width:g} {height:g}"{shape} {about}>{content}</svg>'
 
 
 def bar(value: float, most: float, before: Sequence[float] = ()) -> str:
@@ -26,14 +29,14 @@ def bar(value: float, most: float, before: Sequence[float] = ()) -> str:
 
 
 def shares(parts: Sequence[tuple[str, float]], label: str) -> str:
-    """One bar in parts: (class, amount)."""
+    """One bar in parts: (class, amount). It is stretched to the width at hand."""
     total = sum(amount for _, amount in parts) or 1
     pieces, left = [], 0.0
     for kind, amount in parts:
         width = 600 * amount / total
         pieces.append(f'<rect class="{kind}" x="{left:.2f}" width="{width:.2f}" height="16"/>')
         left += width
-    return picture(600, 16, "".join(pieces), label, "shares")
+    return picture(600, 16, "".join(pieces), label, "shares", stretched=True)
 
 
 def intervals(rows: Sequence[tuple[str, float, float | None, float | None, float | None]], label: str) -> str:

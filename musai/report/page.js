@@ -23,7 +23,7 @@ function titled(track) {
   return named;
 }
 
-// -- covers: the hue from the feeling (or the genre), the kind of figure from the artist, its details from the id ------
+// -- covers: the hue from the feeling (or the genre), the kind of figure from the artist, its details from the id -----
 
 function hash(text) { // FNV-1a, 32 bits
   let value = 2166136261;
@@ -68,7 +68,9 @@ function cover(track) {
   let state = hash(track[ID]);
   const draw = (below) => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; return (state >>> 8) % below; };
   const felt = track[VALENCE] !== null;
-  const hue = felt ? 230 - 190 * ((track[VALENCE] + 1) / 2) : hash(track[GENRE] || track[ARTIST] || track[ID]) % 360;
+  // Once around the plane: happy is yellow, tense red, sad blue, calm green.
+  const angle = felt ? (Math.atan2(track[AROUSAL], track[VALENCE]) * 180) / Math.PI : 0;
+  const hue = felt ? (445 - 0.93 * ((angle + 360) % 360)) % 360 : hash(track[GENRE] || track[ARTIST] || track[ID]) % 360;
   const strength = felt ? 30 + 25 * (track[AROUSAL] + 1) : 42;
   const colours = { back: `hsl(${hue} ${strength}% 32%)`, front: `hsl(${(hue + 25) % 360} ${strength + 10}% 74%)` };
   const svg = shape("svg", { viewBox: "0 0 64 64", class: "cover", "aria-hidden": "true", focusable: "false" });

@@ -109,9 +109,10 @@ def test_the_three_input_formats_are_changed_one_by_one(file) -> None:
 def test_a_blend_replaces_the_one_before_and_a_single_weight_changes_one(file) -> None:
     assert load([file("recommend: {blend: {als: 1}}\n")]).recommend.blend == {"als": 1.0}
     assert load(overrides=["recommend.blend={cosine: 2}"]).recommend.blend == {"cosine": 2.0}
-    blend = load(overrides=["recommend.blend.als=0.7", "recommend.blend.cooccurrence=0.3"]).recommend.blend
-    assert blend == {"als": 0.7, "cooccurrence": 0.3}
-    assert load(overrides=["recommend.blend.als=0"]).recommend.blend == {"als": 0.0, "cooccurrence": 0.5}
+    usual = load().recommend.blend
+    blend = load(overrides=["recommend.blend.als=0.7", "recommend.blend.cooccurrence=0.2"]).recommend.blend
+    assert blend == usual | {"als": 0.7, "cooccurrence": 0.2}
+    assert load(overrides=["recommend.blend.als=0"]).recommend.blend == usual | {"als": 0.0}
     assert load(overrides=["ingest.event_weights.share=5"]).ingest.event_weights["share"] == 5
     assert load(overrides=["ingest.event_weights={share: 5}"]).ingest.event_weights["play"] == 1
 

@@ -131,7 +131,7 @@ def test_neighbouring_jobs_can_share_a_task(bags: dict[str, Any]) -> None:
 
 
 def test_jobs_that_are_no_neighbours_cannot_share_a_task(bags: dict[str, Any]) -> None:
-    assert bags["apart"]["dags"] == {}
+    assert "musai_nightly" not in bags["apart"]["dags"]
     assert "Cycle detected" in " ".join(bags["apart"]["import_errors"].values())
 
 

@@ -1,0 +1,189 @@
+"""The page as a parser reads it: well-formed, complete for readers of screens, and nothing in it out of its place."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import html.parser
+import itertools
+import json
+
+import pytest
+
+from musai.report import page
+from musai.report.facts import Facts
+from musai.report.markup import CONTROLS, escape, script_json, seconds
+from tests.report.conftest import HOSTILE
+
+ELEMENTS = (
+    "html head meta title style script body header nav main section article footer h1 h2 h3 p a b code pre small bdi "
+    "span div ul li dl dt dd details summary table caption thead tbody tr th td figure figcaption svg rect path circle "
+    "text label select optgroup option button noscript output"
+)
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Parsed(html.parser.HTMLParser):
+    """Elements with their attributes and text, in order; the end tags must fit."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None], list[str]]] = []
+        self.open: list[tuple[str, dict[str, str | None], list[str]]] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), f"<{tag}> has an attribute twice"
+        self.elements.append((tag, dict(attrs), []))
+        if tag not in VOID:
+            self.open.append(self.elements[-1])
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs), []))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for _, _, texts in self.open:
+            texts.append(data)
+
+    def all(self, *tags: str) -> list[tuple[str, dict[str, str | None], str]]:
+        return [(tag, attributes, "".join(texts)) for tag, attributes, texts in self.elements if tag in tags]
+
+    def texts(self, tag: str) -> list[str]:
+        return [text for _, _, text in self.all(tag)]
+
+
+def without(facts: Facts) -> Facts:
+    """The same night without anything that a run may lack."""
+    return dataclasses.replace(
+        facts, dates={"now": "2026-01-02"}, counts=[], reasons=[], jobs=[], metrics=[], emotions=None, labels=[],
+        embedded=None, created=None, verdicts=[], likeness=[],
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["whole", "bare"])
+def parsed(request, facts: Facts) -> Parsed:
+    return Parsed(page.rendered(facts if request.param == "whole" else without(facts)))
+
+
+def test_the_answers_stand_in_order_under_their_headings(parsed: Parsed) -> None:
+    assert parsed.texts("h2") == list(page.ANSWERS.values())
+    assert [attributes["id"] for _, attributes, _ in parsed.all("section")] == list(page.ANSWERS)
+    assert [attributes["href"] for _, attributes, _ in parsed.all("a")] == [
+        "#main",
+        *(f"#{key}" for key in page.ANSWERS),
+    ]
+    levels = [int(tag[1]) for tag, _, _ in parsed.all("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_readers_of_screens_find_landmarks_labels_captions_and_words_for_pictures(parsed: Parsed) -> None:
+    [(_, root, _)] = parsed.all("html")
+    assert root["lang"] == "en"
+    for tag in ("header", "nav", "main", "footer", "title"):
+        assert len(parsed.all(tag)) == 1, tag
+    assert [attributes["for"] for _, attributes, _ in parsed.all("label")] == ["listener"]
+    assert len(parsed.all("table")) == len(parsed.all("caption"))
+    for tag, attributes, text in parsed.all("caption", "summary", "option", "button", "th"):
+        assert text.strip() or (tag == "th" and attributes["scope"] == "col"), tag
+    for _, attributes, _ in parsed.all("svg"):
+        assert attributes.get("aria-hidden") == "true" or attributes["aria-label"], attributes
+
+
+def test_every_id_is_there_once_and_whatever_refers_to_one_finds_it(parsed: Parsed) -> None:
+    ids = [attributes["id"] for _, attributes, _ in parsed.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    for _, attributes, _ in parsed.elements:
+        for name in ("aria-labelledby", "aria-describedby", "aria-controls", "for"):
+            assert set((attributes.get(name) or "").split()) <= set(ids)
+        assert (attributes.get("href") or "#main").removeprefix("#") in ids
+
+
+def test_nothing_is_loaded_and_no_script_but_its_own_may_run(facts: Facts) -> None:
+    parsed = Parsed(page.rendered(facts))
+    assert {tag for tag, _, _ in parsed.elements} <= set(ELEMENTS.split())
+    names = {name for _, attributes, _ in parsed.elements for name in attributes}
+    assert not {name for name in names if name.startswith("on")} | names & {"src", "style", "autofocus", "srcdoc"}
+    [(_, data, _), (_, _, script)] = parsed.all("script")
+    assert data["type"] == "application/json"
+    [policy] = [meta["content"] for _, meta, _ in parsed.all("meta") if "http-equiv" in meta]
+    [style] = parsed.texts("style")
+    for text in (script, style):
+        assert f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+
+
+def test_hostile_text_stays_text(facts: Facts) -> None:
+    parsed = Parsed(page.rendered(facts))
+    [(_, _, data), _] = parsed.all("script")
+    found = json.loads(data)
+    assert [track[1] for track in found["tracks"]] == [
+        facts.tracks[track_id]["title"] for track_id in sorted(facts.tracks)
+    ]
+    assert [listener["id"] for listener in found["listeners"]] == [row["user_id"] for row in facts.listeners]
+    shown = [text.rsplit(" (", 1)[0] for text in parsed.texts("option")]
+    assert shown == [row["user_id"] for row in facts.listeners]
+    assert HOSTILE[0] in parsed.texts("th")
+    assert HOSTILE[1] in parsed.texts("td")
+    assert {attributes.get("lang") for _, attributes, _ in parsed.all("bdi")} <= {None, "zh"}
+
+
+def test_a_night_without_them_says_so_in_one_line_each(facts: Facts) -> None:
+    parsed = Parsed(page.rendered(without(facts)))
+    absent = [text for _, attributes, text in parsed.all("p") if attributes.get("class") == "absent"]
+    for table in ("track_emotions", "track_embeddings", "generated_tracks"):
+        assert sum(table in text for text in absent) == 1
+    assert any("Nothing was measured yet" in text for text in absent)
+    assert parsed.all("svg") == []
+
+
+def test_a_refusal_is_said_first_with_every_check_that_does_not_hold(facts: Facts) -> None:
+    failed = [{"check": f"check {n}", "passed": False, "message": f"{n} too few"} for n in (1, 2)]
+    text = page.rendered(dataclasses.replace(facts, findings=[*failed, *facts.findings]))
+    parsed = Parsed(text)
+    [verdict] = [found for _, attributes, found in parsed.all("p") if "verdict" in (attributes.get("class") or "")]
+    assert verdict.startswith("The audit refuses this run: 2 checks do not hold")
+    assert "check 1: 1 too few" in parsed.texts("li")
+    assert "refused by the audit" in text
+
+
+def test_a_listeners_lists_come_in_a_fixed_order_with_reasons(facts: Facts) -> None:
+    [(_, _, data), _] = Parsed(page.rendered(facts)).all("script")
+    listener = json.loads(data)["listeners"][1]
+    assert listener["heard"] == [[1, 2.0]]
+    assert listener["lists"] == [["For you", [[2, "als", 1]]], ["In a calm mood", [[2, "als", 1]]]]
+
+
+def test_the_newest_measurement_is_told_from_an_older_one(facts: Facts) -> None:
+    assert "Not measured this night" not in page.rendered(facts)
+    older = dataclasses.replace(facts, metrics=[row for row in facts.metrics if row["run_id"] == "before"])
+    text = page.rendered(older)
+    assert "Not measured this night: these are the figures of 2026-01-01" in text
+    assert "20.0%" in text
+    assert "30.0%" not in text
+
+
+def test_escape_and_script_json() -> None:
+    assert escape('<a href="x">\'&\x00') == "&lt;a href=&quot;x&quot;&gt;&#x27;&amp;\ufffd"
+    assert CONTROLS.sub("", "tab\tline\n") == "tab\tline\n"
+    text = script_json({"a": "</script><!--\u2028&"})
+    assert not set(text) & set("<>&\u2028")
+    assert json.loads(text) == {"a": "</script><!--\u2028&"}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        script_json(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.04, "0.0 s"), (59.9, "59.9 s"), (65, "1 min 05 s"), (3599.7, "1 h 00 min"), (7500, "2 h 05 min")],
+)
+def test_seconds(value: float, text: str) -> None:
+    assert seconds(value) == text
