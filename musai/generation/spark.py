@@ -63,12 +63,14 @@ def make(session: SparkSession, wishes: Mapping[str, Wish], files: Files, settin
     ]
     tasks = max(1, -(-len(rows) // BLOCK))
     frame = session.createDataFrame(rows, WISHES).repartition(tasks, F.expr(f"number div {BLOCK}"))
-    work = functools.partial(_made, files=files, settings=settings)
+    work = functools.partial(_made, files=files, settings=settings, schema=_arrow_schema())
     made = frame.mapInArrow(work, f"{MADE}, refused string")
     return made.persist(StorageLevel.DISK_ONLY)
 
 
-def _made(batches: Iterator[pa.RecordBatch], files: Files, settings: Generation) -> Iterator[pa.RecordBatch]:
+def _made(
+    batches: Iterator[pa.RecordBatch], files: Files, settings: Generation, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     import torch
 
     torch.set_num_threads(1)  # of one task: its neighbours have the other cores
@@ -88,11 +90,11 @@ def _made(batches: Iterator[pa.RecordBatch], files: Files, settings: Generation)
             if track is not None
         ]
         refused[style] = dict(why)
-    yield pa.RecordBatch.from_pylist([*rows, {"refused": json.dumps(refused)}], _arrow_schema())
+    yield pa.RecordBatch.from_pylist([*rows, {"refused": json.dumps(refused)}], schema)
 
 
-@functools.cache
 def _arrow_schema() -> pa.Schema:
+    """Of what `_made` gives; only the driver can read Spark's notation."""
     from pyspark.sql.pandas.types import to_arrow_schema
     from pyspark.sql.types import DataType, StructType
 
