@@ -80,7 +80,8 @@ def test_nothing_is_unpickled_and_arrays_and_weights_hold_no_code() -> None:
     for file in MUSAI.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom) and [alias.name for alias in node.names] != ["UnpicklingError"]:
+                names.append(node.module or "")  # (the error is what torch raises where there is more than data)
             faults += [
                 f"{file}: {name}" for name in names if name.split(".")[0] in ("pickle", "marshal", "shelve", "dill")
             ]

@@ -12,8 +12,10 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
+from musai.embedding.tracks import Embedder
+from musai.emotion.weights import Stored
 from musai.errors import InputError
-from musai.generation import composer, judge, making, models
+from musai.generation import composer, hearing, judge, making, models
 from musai.generation.composer import Wish
 from musai.generation.learning import training_of
 from musai.generation.making import Maker
@@ -34,6 +36,12 @@ MADE = (
     "seed bigint, model string, midi binary, duration_s double, notes int, metrics map<string,double>, "
     "originality struct<longest_run:int,copied_share:double,nearest_track_id:string,verdict:string>, "
     "licence string, provenance string"
+)
+
+
+HEARD = "generated_id string, embedding array<float>, valence double, arousal double"
+HEARD_ARROW = pa.schema(
+    {"generated_id": pa.string(), "embedding": pa.list_(pa.float32()), "valence": pa.float64(), "arousal": pa.float64()}
 )
 
 
@@ -91,6 +99,16 @@ def _made(
         ]
         refused[style] = dict(why)
     yield pa.RecordBatch.from_pylist([*rows, {"refused": json.dumps(refused)}], schema)
+
+
+def heard(tracks: DataFrame, embedder: Embedder, stored: Mapping[str, Stored], tasks: int) -> DataFrame:
+    """generated_id, embedding, valence, arousal of generated_id and midi: see `hearing`."""
+
+    def listen(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = [(row["generated_id"], row["midi"]) for batch in batches for row in batch.to_pylist()]
+        yield pa.RecordBatch.from_pylist(list(hearing.heard(sorted(rows), embedder, stored, 1)), HEARD_ARROW)
+
+    return tracks.select("generated_id", "midi").repartition(tasks, "generated_id").mapInArrow(listen, HEARD)
 
 
 def _arrow_schema() -> pa.Schema:

@@ -6,14 +6,17 @@ import collections
 import json
 
 from musai import columns
+from musai.embedding.tracks import embedder_of
+from musai.emotion import weights
 from musai.generation import composer, models, plan, sanity
 from musai.generation import spark as generation
 from musai.generation.making import SAMPLED
 from musai.music.midi import read_midi
+from musai.session import cores
 from musai.steps import Night
+from musai.steps.tag_emotions import trained_here
 
 JOB = "generate_tracks"
-UNHEARD = {"embedding": "array<float>", "valence": "double", "arousal": "double"}  # until something listens
 
 
 def run(night: Night) -> None:
@@ -36,8 +39,9 @@ def run(night: Night) -> None:
     new = made.where("generated_id is not null").drop("refused")
     if twins:
         new = new.where(~new["generated_id"].isin(sorted(twins)))
-    nulls = [f"cast(null as {kind}) as {name}" for name, kind in UNHEARD.items()]
-    new = new.selectExpr("*", f"'{night.run.run_id}' as created_run_id", *nulls)
+    embedder = embedder_of(night.config.embedding, ())
+    said = generation.heard(new, embedder, {**weights.shipped(), **trained_here(night)}, cores(night.session))
+    new = new.selectExpr("*", f"'{night.run.run_id}' as created_run_id").join(said, "generated_id", "left")
     earlier = _earlier(night)
     night.write(new if earlier is None else new.unionByName(earlier.select(*new.columns)), "generated_tracks", JOB)
     rows = [(composer.METHOD, style, reason, count) for (style, reason), count in sorted(refused.items()) if count]

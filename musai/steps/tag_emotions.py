@@ -21,7 +21,7 @@ def run(night: Night) -> None:
         night.read("tracks"),
         embeddings,
         _earlier(night),
-        {**weights.shipped(), **_trained_here(night)},
+        {**weights.shipped(), **trained_here(night)},
         roots_of(night.config.inputs),
         emotion.partitions_for(night.run.rows("tracks") or 0, cores(night.session)),
     )
@@ -43,7 +43,7 @@ def _earlier(night: Night) -> emotion.Earlier | None:
     return emotion.Earlier(run.read(night.session, "track_emotions"), run.read(night.session, "emotion_inputs"))
 
 
-def _trained_here(night: Night) -> dict[str, weights.Stored]:
+def trained_here(night: Night) -> dict[str, weights.Stored]:
     """What `train_emotion` made, as it was published last."""
     rows = night.latest("models")
     if rows is None:

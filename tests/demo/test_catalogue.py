@@ -104,6 +104,7 @@ def test_rows_of_the_tracks_input():
         "language": "en",
         "lyrics": "",
         "tags": "traditional|ireland|major|4/4",
+        "midi_path": "a.mid",
         "licence": "public-domain composition, encoding unstated",
         "explicit": "false",
     }
