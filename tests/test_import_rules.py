@@ -24,6 +24,7 @@ ONLY_IN = {
         "musai/pipeline.py",
         "musai/pipeline/*.py",
         "musai/steps/*.py",
+        "musai/reading.py",
         "musai/*/spark.py",
     ],
     "torch": ["musai/embedding/*.py", "musai/emotion/*.py", "musai/generation/*.py", "musai/*/torch_*.py"],
