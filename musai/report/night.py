@@ -10,6 +10,7 @@ from musai.report.facts import Facts, Rows
 from musai.report.markup import absent, card, details, escape, figure, seconds, section, table
 
 PARTS = {"used": "used", "outside": "outside the window", "erased": "erased", "rejected": "rejected"}
+DRAWN = '<span class="unseen">as a bar</span>'  # heads a column of pictures
 TITLE = "Did the night go well?"
 
 
@@ -65,7 +66,7 @@ def _rows_in(facts: Facts) -> str:
         (escape(row["reason"]), escape(row["source"]), f"{row['rows']:,}", drawing.bar(row["rows"], most))
         for row in facts.reasons
     ]
-    why = table("Why rows were rejected", ("reason", "input", "rows", ""), lines, "reasons", (2,)) if lines else ""
+    why = table("Why rows were rejected", ("reason", "input", "rows", DRAWN), lines, "reasons", (2,)) if lines else ""
     return f"<h3>What came in</h3>{''.join(parts)}{why}"
 
 
@@ -103,5 +104,5 @@ def _jobs(facts: Facts) -> str:
     nights = len(attempts)
     compared = f"strokes: the {nights} nights before" if nights > 1 else "stroke: the night before" if nights else ""
     caption = f"Time of each job{f' ({compared})' if compared else ''}"
-    head = ("job", "time", "", "usually", "rows read", "written", "status", "what it says")
+    head = ("job", "time", DRAWN, "usually", "rows read", "written", "status", "what it says")
     return "<h3>How long it took</h3>" + table(caption, head, lines, "jobs", (1, 3, 4, 5))

@@ -18,7 +18,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """`optional`: a night may do without it (no catalogue, say); readers then go on without.
-    `by_job`: several jobs write to it in one run, each into a folder of its own."""
+    `by_job`: several jobs write to it in one run, each into a folder of its own.
+    `served`: sorted by its key and asked for a few rows at a time, so that its files have small row groups."""
 
     name: str
     kind: Kind
@@ -29,6 +30,7 @@ class Table:
     comment: str
     optional: bool = False
     by_job: bool = False
+    served: bool = False
 
     @property
     def writer(self) -> str:

@@ -241,6 +241,7 @@ DECLARED = (
             because_track_id string | the heard track that speaks most for it; null where no neighbour does
         """),
         "Top-N lists.",
+        served=True,
     ),
     Table(
         "recommendation_metrics",

@@ -135,14 +135,20 @@ class Warehouse:
         return self.pointer(earlier[-1]) if earlier else None
 
     def published_path(self, table: str) -> str:
-        pointer = self.pointer()
+        return self.storage.uri(self.published_folder(table))
+
+    def published_folder(self, table: str, run_date: dt.date | None = None) -> str:
+        """Where a table of a date's published run, or of the greatest date's, lies in the warehouse."""
+        pointer = self.pointer(run_date)
         if pointer is None:
-            raise InputError(f"{self.storage.root}: nothing is published yet; `musai nightly` does it")
+            what = f"no run of {run_date}" if run_date else "nothing"
+            raise InputError(f"{self.storage.root}: {what} is published yet; `musai nightly` does it")
         if table not in TABLES:
             raise InputError(f"{table}: no such table; they are {', '.join(TABLES)}")
         if table not in pointer["tables"]:
             raise InputError(f"{table}: the run of {pointer['run_date']} did not make it")
-        return self.storage.uri(pointer["tables"][table]["path"])
+        folder: str = pointer["tables"][table]["path"]
+        return folder
 
     def mend(self) -> None:
         """Finish what a publisher that died between the two pointers began."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 MANIFEST = "_manifest.json"
+SERVED_ROWS = (
+    20_000  # in a row group: a reader unpacks a whole one to find a few rows (see tests/benchmarks/serving.py)
+)
 
 
 @dataclasses.dataclass
@@ -102,7 +105,10 @@ class Run:
         self.discard(table, job)
         observed = Observation(f"{table}-{job}")
         measured = typed(frame, declared).observe(observed, *digest_columns(declared))
-        measured.write.mode("error").option("compression", "zstd").parquet(self.storage.spark_uri(folder))
+        writer = measured.write.mode("error").option("compression", "zstd")
+        if declared.served:
+            writer = writer.option("parquet.block.row.count.limit", SERVED_ROWS)
+        writer.parquet(self.storage.spark_uri(folder))
         return self.seal(table, job, observed.get, extra)
 
     def seal(

@@ -113,7 +113,7 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(facts: Facts) -> No
     assert not {name for name in names if name.startswith("on")} | names & {"src", "style", "autofocus", "srcdoc"}
     [(_, data, _), (_, _, script)] = parsed.all("script")
     assert data["type"] == "application/json"
-    [policy] = [meta["content"] for _, meta, _ in parsed.all("meta") if "http-equiv" in meta]
+    [policy] = [meta["content"] or "" for _, meta, _ in parsed.all("meta") if "http-equiv" in meta]
     [style] = parsed.texts("style")
     for text in (script, style):
         assert f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy

@@ -49,7 +49,9 @@ def rows(table: str) -> list[tuple]:
     if table == "track_emotions":
         return [(f"t{t:02d}", t / TRACKS, -0.5, "calm" if t else "sad", {}, ["tags"], 0.9) for t in range(TRACKS)]
     if table == "track_embeddings":
-        return [(f"t{t:02d}", model, [t, 1.0], "x") for t in range(TRACKS) for model in ("new", "old")[: 1 + (t < 9)]]
+        return [
+            (f"t{t:02d}", model, [float(t), 1.0], "x") for t in range(TRACKS) for model in ("new", "old")[: 1 + (t < 9)]
+        ]
     if table == "generation_metrics":
         return [("rnn", "reel", "pitches", 0.9, 0.95, 0.4)]
     names = [field.split()[0] for field in SCHEMAS[table].split(", ") if field.split()[0] != "embedding"]

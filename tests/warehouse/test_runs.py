@@ -280,3 +280,17 @@ def flips(content: bytes) -> Iterator[int]:
     """Places all over a file: its magic, its pages, its footer."""
     yield from range(4, len(content), len(content) // 14)
     yield len(content) - 6
+
+
+def test_a_table_that_is_served_has_small_row_groups_of_its_own_listeners(run: Run, spark) -> None:
+    rows = spark.range(0, 50_000, 1, 1).selectExpr(
+        "format_string('u%05d', id div 100) AS user_id", "'for_you' AS list", "cast(id % 100 + 1 AS int) AS rank",
+        "'t' AS track_id", "1.0F AS score", "'als' AS source", "cast(null AS string) AS because_track_id",
+    )  # fmt: skip
+    run.write(rows, "recommendations", "recommend_tracks")
+    [file] = files(run, "recommendations")
+    found = pq.ParquetFile(file).metadata
+    groups = [found.row_group(number) for number in range(found.num_row_groups)]
+    assert [group.num_rows for group in groups] == [20_000, 20_000, 10_000]
+    users_of = [(group.column(0).statistics.min, group.column(0).statistics.max) for group in groups]
+    assert users_of == [("u00000", "u00199"), ("u00200", "u00399"), ("u00400", "u00499")]
