@@ -15,5 +15,6 @@ def run(night: Night) -> None:
     counts = found.counts(night.write(found.tracks, "tracks", JOB)["rows"])
     night.rows_read, night.rejected = counts["read"], counts["rejected"]
     night.write(found.rejected(), "rejected_rows", JOB, {"counts": counts})
+    found.release()  # who reads the same path later in this session must not be given what is kept here
     night.note(counted(counts))
     check_share("tracks", counts, night.config.ingest.max_rejected_share, night.reasons_of("tracks"))
