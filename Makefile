@@ -12,7 +12,7 @@ SOURCES = $(wildcard musai jobs/*.py dags/*.py tests)
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-system test-realdata bench-accuracy bench-tracks lint format lock bundle .venv .venv-airflow
+.PHONY: help setup nightly test test-system test-realdata bench-accuracy bench-tracks bench-music lint format lock bundle .venv .venv-airflow
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z][a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -21,14 +21,14 @@ help:  ## list what can be made
 setup: .venv .venv-airflow  ## make both environments (.venv with the musai command, .venv-airflow)
 
 nightly: .venv  ## one whole nightly run on the built-in demo
-	@[ -f var/demo/tracks.csv ] || $(BIN)/musai demo-data var/demo
+	@[ -d var/demo/midi ] || $(BIN)/musai demo-data var/demo
 	@$(BIN)/musai nightly --config conf/demo.yaml
 
 .PHONY: airflow
 # Each part has a session of its own, which is ended as a whole: on a plain Ctrl-C `airflow standalone` ends its parts
 # twice, hangs on them and leaves executors behind.
 airflow: setup  ## a local Airflow with the nightly DAG on the built-in demo; Ctrl-C stops it
-	@[ -f var/demo/tracks.csv ] || $(BIN)/musai demo-data var/demo
+	@[ -d var/demo/midi ] || $(BIN)/musai demo-data var/demo
 	@set -a; . conf/airflow.env; set +a; log=$$AIRFLOW_HOME/airflow.log; url=$$AIRFLOW__API__BASE_URL; parts=; \
 	start() { python -c 'import os, sys; os.setsid(); os.execvp("airflow", ["airflow", *sys.argv[1:]])' "$$1" >>"$$log" 2>&1 & parts="$$parts $$!"; }; \
 	end() { for part in $$parts; do kill -s "$$1" -- -$$part 2>/dev/null; done; }; \
@@ -68,6 +68,10 @@ bench-accuracy: .venv  ## accuracy, time and memory beside the published rows, o
 
 bench-tracks: .venv  ## what embeddings cost and are good for, and new tracks, on the data sets in MUSAI_SHARED
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/tracks.py
+	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/emotion.py
+
+bench-music: .venv  ## generated against real music, on what ships and the data sets in MUSAI_SHARED
+	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/music.py
 
 lint: .venv  ## style, format, types, import rules, licences of what is installed
 	@$(BIN)/ruff check --quiet .
