@@ -74,7 +74,7 @@ def other_runs(warehouse: Warehouse, published: Run, spark) -> None:
     shutil.copytree(root / published.folder("users"), root / f"_nights/{UNFINISHED}/evaluation/users")
 
 
-@pytest.mark.parametrize("kind", ["local", "hadoop"])
+@pytest.mark.parametrize("kind", ["local", pytest.param("hadoop", marks=pytest.mark.system)])
 def test_nothing_of_them_is_left_and_the_others_keep_theirs(root, warehouse, night, spark, kind: str) -> None:
     before = night.outcome.run
     if kind == "hadoop":
@@ -128,6 +128,7 @@ def each(root: pathlib.Path, path: str) -> Iterator:
     return table(root, path).itertuples()
 
 
+@pytest.mark.system  # many removals, each with a night's tables written anew: minutes
 def test_killed_at_any_point_the_same_call_goes_on(root, warehouse, night, spark, monkeypatch) -> None:
     """In the middle of a copy, between the two pointers, and in the middle of the removal."""
     real_write, real_delete, calls = Run.write, LocalStorage.delete, []

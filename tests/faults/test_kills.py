@@ -11,7 +11,7 @@ from tests.faults.conftest import SEED, date
 from tests.faults.harness import Faults, Kill, in_nights, plan
 
 
-@pytest.mark.slow
+@pytest.mark.system  # to join `make test` once its time is known
 def test_five_kills_in_a_night(tiny: Faults, night) -> None:
     kills = [
         Kill("spark", "ingest_interactions", 0.5),
