@@ -6,7 +6,7 @@ import collections
 import hashlib
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from musai.errors import InputError
 from musai.generation import composer, judge
@@ -32,7 +32,7 @@ def training_of(files: Sequence[tuple[str, str, str, str]], schedule: Schedule) 
     usable = {style: distinct(pieces) for style, pieces in sorted(styles.items()) if len(pieces) >= FEWEST}
     if not usable:
         raise InputError(f"no style has {FEWEST} tracks with MIDI files of an allowed licence")
-    held_out = {style: {n: p for n, p in pieces.items() if _lot(n) < HELD_OUT} for style, pieces in usable.items()}
+    held_out = {style: {name: pieces[name] for name in _held_out(pieces)} for style, pieces in usable.items()}
     training = {style: {n: p for n, p in ps.items() if n not in held_out[style]} for style, ps in usable.items()}
     manifest = [[name, style, licence] for name, style, path, licence in files if pathlib.Path(path) in read]
     sources = {
@@ -44,6 +44,12 @@ def training_of(files: Sequence[tuple[str, str, str, str]], schedule: Schedule) 
     model = composer.train(training, held_out, schedule, sources)
     law = judge.to_bytes(judge.judge(training, held_out))
     return model, law, reasons(rejected.values())
+
+
+def _held_out(names: Iterable[str]) -> list[str]:
+    """A share HELD_OUT of the names, drawn by their digests; at least one."""
+    drawn = sorted(names, key=_lot)
+    return [name for number, name in enumerate(drawn) if not number or _lot(name) < HELD_OUT]
 
 
 def _lot(name: str) -> float:

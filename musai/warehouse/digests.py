@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from musai import tables
 from musai.tables import Table
 
 if TYPE_CHECKING:
@@ -53,15 +54,20 @@ def small_file(rows: Sequence[Mapping[str, Any]], table: Table) -> bytes:
     return content.getvalue()
 
 
+def hashed_columns(table: Table) -> list[tables.Column]:
+    return [column for column in table.columns if column.name != "created_run_id"]
+
+
 def digest_columns(table: Table) -> list[Column]:
     """Rows, and exact sums of 28-bit parts of two hashes a row: no order, partition or core count changes them.
 
     With unique keys the set of rows is the sequence of rows in key order, so this is a digest over that sequence
-    that needs no sort. 0.0 and -0.0 are one number to it, and so are all NaN.
+    that needs no sort. 0.0 and -0.0 are one number to it, and so are all NaN. A column that names a run is no part of
+    it: two runs of the same input and seed have the same digests.
     """
     from pyspark.sql import functions as F
 
-    parts = [part for column in table.columns for part in _parts(column.name, _type(column.type))]
+    parts = [part for column in hashed_columns(table) for part in _parts(column.name, _type(column.type))]
     sums = [F.count(F.lit(1)).alias("rows")]
     mask = F.lit((1 << 28) - 1)
     for number, seed in enumerate(HASH_SEEDS):

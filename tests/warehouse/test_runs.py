@@ -184,7 +184,7 @@ def test_two_writers_have_a_folder_and_a_manifest_each(run: Run, spark) -> None:
     run.write(rejects(3), "rejected_rows", "ingest_interactions")
     assert run.storage.names(run.folder("rejected_rows")) == ["job=ingest_interactions", "job=ingest_tracks"]
     assert run.rows("rejected_rows") == 5
-    manifests = [run.manifest("rejected_rows", job) or {} for job in TABLES["rejected_rows"].writers]
+    manifests = [run.manifest("rejected_rows", job) or {} for job in TABLES["rejected_rows"].writers[:2]]
     assert [manifest["rows"] for manifest in manifests] == [3, 2]
     found = run.read(spark, "rejected_rows")
     assert found.columns == ["source", "place", "reason", "raw"]
