@@ -40,8 +40,5 @@ def run(night: Night) -> None:
 
 def _earlier(night: Night, embedder: Embedder) -> DataFrame | None:
     """What the parent run published, by the same model."""
-    parent = night.warehouse.parent(night.run.record.date)
-    if parent is None or "track_embeddings" not in parent["tables"]:
-        return None
-    path = night.warehouse.storage.spark_uri(parent["tables"]["track_embeddings"]["path"])
-    return night.session.read.parquet(path).where(f"model = '{embedder.model}'")
+    earlier = night.parents("track_embeddings")
+    return None if earlier is None else earlier.where(f"model = '{embedder.model}'")
