@@ -95,12 +95,20 @@ UV ?= $(BIN)/uv
 UV_LOCK = $(UV) pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 AIRFLOW_AS_OF := 2026-09-17
-# The lock takes torch's CPU builds alone: its own 2.13.0+cpu for Python 3.11 on x86-64 Linux (pip has to be told of an
-# index or folder that holds it; what the package index has for Linux needs several GB of CUDA) and macOS' of 3.11 to 3.13.
+# The lock takes torch's CPU builds alone: 2.13.0+cpu for Linux on x86-64 and on arm64 (what the package index has needs
+# several GB of CUDA), 2.13.0 for macOS; each for Python 3.11 to 3.14.
 TORCH_CPU := 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b \
+  4ca4a9394b0c771238a4f73590fdbbc4debad85ed0fa63d026ae1b085da7d6e2 \
+  3fbf9c9d1f3c10c2d59d04aca426dee9ccc6ceb32d255c61e93acc3b4f75fae6 \
+  d20fa53ee744502fa4c69818a720b05ca0d37abd055d4f6e66cae155114bc691 \
+  84453b69508ec79902f899c5ed9495acb9e2bbe9fda5f1d5d6f19e3c3842e1a7 \
+  6f307c2c32d764ffc6ff6893b801fad6d4752f3e67966cb8abf1843427c02604 \
+  0b8f7d0423027ae8b90c7977c627f3379f325363a08224dffad9b4b2d684a83d \
+  ca021f9eb2f8345c83fa03e3a04587308afb8df71bd472670b3ece00df58621c \
   e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8 \
   2fe228aba290d14b9f31b049be550dbd469c3fd3013d7a19705b30454da97027 \
-  33449899ce5496c1b84b4853179d94fd102028ae1407314d9fb956bb79e70d09
+  33449899ce5496c1b84b4853179d94fd102028ae1407314d9fb956bb79e70d09 \
+  d849b390e07d8d333ce8ecaf91b273c656c598379a19c9acf1318a883f6b391c
 
 lock: .venv  ## write conf/requirements/*.txt anew from pyproject.toml
 	@$(UV_LOCK) --group build --output-file $(LOCKS)/build.txt
@@ -137,6 +145,9 @@ $(BUNDLE)/environment.tar.gz: $(BUNDLED) | .venv
 .venv-airflow:
 	$(call environment,$@,$(LOCKS)/airflow.txt,1 .3)
 
+# Where torch's CPU build is looked for on Linux when pip's own index and folders (PIP_FIND_LINKS, pip.conf) lack it.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
 # $(call environment,FOLDER,LOCK,GB TEMPORARY_GB): the environment of a lock file, with musai in it (editable; its
 # dependencies are in the lock). What it was made from is written into it last. While that is the same nothing is done;
 # where it is another or missing (the lock changed, the clone moved, a set-up was interrupted) the environment is made
@@ -152,7 +163,11 @@ if ! { made_from | cmp -s - $(1)/.made-from && $(1)/bin/python -c "" 2>/dev/null
   rm -f $(1)/.made-from $(1)/.pyproject; \
   $(PYTHON) -m venv --clear $(1); \
   $$install --require-hashes --only-binary :all: -r $(LOCKS)/build.txt; \
-  $$install --require-hashes --no-build-isolation -r $(2); \
+  torch=$$(sed -n 's/^torch==\([0-9.]*\).*/torch==\1+cpu/p' $(2)); index=; \
+  if [ "$$torch" ] && [ "$$(uname)" = Linux ] && ! $$install --quiet --dry-run $$torch >/dev/null 2>&1; then \
+    index="--extra-index-url $(TORCH_INDEX)"; \
+  fi; \
+  $$install --require-hashes --no-build-isolation $$index -r $(2); \
   made_from >$(1)/.made-from.part; \
   mv $(1)/.made-from.part $(1)/.made-from; \
 fi; \
