@@ -29,6 +29,7 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     there is no such file.
     """
     data = source if isinstance(source, bytes) else pathlib.Path(source).read_bytes()
+    _check_whole(data)
     try:
         score: Any = symusic.Score.from_midi(data)  # its stubs know three kinds of time at once
     except (RuntimeError, ValueError, UnicodeDecodeError) as error:
@@ -56,6 +57,19 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     if piece.bars > LONGEST_PIECE:
         raise MidiFault(f"longer than {LONGEST_PIECE} bars")
     return piece
+
+
+def _check_whole(data: bytes) -> None:
+    """Raises MidiFault where the chunks that the header counts are not all there: symusic reads on past the end."""
+    if data[:4] != b"MThd" or len(data) < 14:
+        raise MidiFault("not MIDI: no header")
+    place, left = 8 + int.from_bytes(data[4:8]), int.from_bytes(data[10:12])
+    while left:
+        end = place + 8 + int.from_bytes(data[place + 4 : place + 8])
+        if len(data) < place + 8 or len(data) < end:
+            raise MidiFault("not MIDI: cut off")
+        left -= data[place : place + 4] == b"MTrk"  # other chunks may stand between
+        place = end
 
 
 def read_all(paths: Iterable[pathlib.Path]) -> tuple[dict[pathlib.Path, Piece], dict[pathlib.Path, str]]:
