@@ -13,6 +13,7 @@ import symusic
 
 from musai.embedding.audio import SAMPLE_RATE, Plan, Unusable, checked, filled
 from musai.errors import MusaiError
+from musai.music.midi import MidiFault, score_of
 
 SOUNDFONT = "TimGM6mb.sf2"
 RATE = 44_100  # of the synthesizer, then resampled; see _playable
@@ -43,8 +44,8 @@ def read(path: pathlib.Path) -> Any:
     if not content:
         raise Unusable("empty file")
     try:
-        score: Any = symusic.Score.from_midi(content, "second")
-    except (RuntimeError, ValueError, IndexError) as error:
+        score = score_of(content, "second")
+    except MidiFault as error:
         raise Unusable("no MIDI file that can be read") from error
     if score.note_num() == 0:
         raise Unusable("no notes")

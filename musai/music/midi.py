@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import symusic
@@ -28,12 +28,7 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     Meter and tempo are those that hold for most of the piece. Raises MidiFault with the reason, and OSError where
     there is no such file.
     """
-    data = source if isinstance(source, bytes) else pathlib.Path(source).read_bytes()
-    _check_whole(data)
-    try:
-        score: Any = symusic.Score.from_midi(data)  # its stubs know three kinds of time at once
-    except (RuntimeError, ValueError, UnicodeDecodeError) as error:
-        raise MidiFault(f"not MIDI: {str(error).splitlines()[0][:100]}") from error
+    score = score_of(source if isinstance(source, bytes) else pathlib.Path(source).read_bytes())
     if score.tpq <= 0:
         raise MidiFault("no ticks a quarter note")
     rows: list[np.ndarray] = []
@@ -57,6 +52,15 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     if piece.bars > LONGEST_PIECE:
         raise MidiFault(f"longer than {LONGEST_PIECE} bars")
     return piece
+
+
+def score_of(data: bytes, unit: Literal["tick", "quarter", "second"] = "tick") -> Any:
+    """symusic's score, with times in `unit`. Raises MidiFault with the reason where there is none to be had."""
+    _check_whole(data)
+    try:
+        return symusic.Score.from_midi(data, unit)
+    except (RuntimeError, ValueError, IndexError, UnicodeDecodeError) as error:
+        raise MidiFault(f"not MIDI: {str(error).splitlines()[0][:100]}") from error
 
 
 def _check_whole(data: bytes) -> None:
@@ -106,8 +110,7 @@ def write_midi(piece: Piece, texts: Sequence[str] = ()) -> bytes:
 
 def texts_of(data: bytes) -> list[str]:
     """What `write_midi` was given as `texts`."""
-    score: Any = symusic.Score.from_midi(data)
-    markers = [marker.text for marker in score.markers]
+    markers = [marker.text for marker in score_of(data).markers]
     return [text.removeprefix(TEXT_MARK) for text in markers if text.startswith(TEXT_MARK)]
 
 

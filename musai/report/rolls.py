@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import symusic
+from musai.music.midi import MidiFault, score_of
 
 MOST_NOTES = 3_000  # that are drawn of one piece
 
@@ -13,8 +11,8 @@ def notes_of(midi: bytes) -> list[tuple[float, float, int, int]] | None:
     """(start, length) in quarters, pitch, number of the track, in the order of the starts; None where there is nothing
     to draw: no MIDI, or no notes."""
     try:
-        score: Any = symusic.Score.from_midi(midi)
-    except (RuntimeError, ValueError, UnicodeDecodeError):
+        score = score_of(midi)
+    except MidiFault:
         return None
     if score.tpq <= 0:
         return None

@@ -71,7 +71,7 @@ def test_a_file_that_ends_anywhere_before_its_end_is_refused():
     """symusic reads past what it is given, so that the reason would change from one time to the next."""
     good = write_midi(piece_of([(60, 0, 12, 80, 0)]))
     for end in range(len(good)):
-        with pytest.raises(MidiFault, match="not MIDI: (no header|cut off)"):
+        with pytest.raises(MidiFault, match=r"not MIDI: (no header|cut off)"):
             read_midi(good[:end])
 
 
