@@ -103,6 +103,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, Py4JNetworkError | ConnectionError):
         return "Spark's process is gone (killed, or out of memory: spark.driver_memory)"
     lines = text.strip().splitlines() or [type(error).__name__]
+    if "Traceback (most recent call last):" in text:  # of a Python worker: Spark's own line follows the error
+        lines = [line for line in lines if line and not line.startswith((" ", "SQLSTATE"))][-1:]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     return causes[-1] if causes else lines[0]
 

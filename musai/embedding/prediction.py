@@ -16,7 +16,7 @@ import pyarrow.dataset as ds
 
 from musai.embedding import factors
 from musai.embedding.content import ARTIST, BLOCKS, Content, terms_of
-from musai.errors import MusaiError
+from musai.embedding.factors import LEAST_TRACKS
 from musai.matrix.reading import file_system
 
 SCHEMA = "track_id string, factors array<float>, sources array<string>"
@@ -38,7 +38,7 @@ class Sources:
 def batches(sources: Sources, seed: int, threads: int) -> Iterator[pa.RecordBatch]:
     """track_id, factors, sources of every track of the catalogue that has no factors and some content.
 
-    Raises MusaiError where too few heard tracks are in the catalogue to learn from.
+    None where fewer than LEAST_TRACKS heard tracks have content to learn from.
     """
     import threadpoolctl
 
@@ -47,12 +47,11 @@ def batches(sources: Sources, seed: int, threads: int) -> Iterator[pa.RecordBatc
     with_content = np.any([content.has(block) for block in BLOCKS], axis=0)
     heard = np.flatnonzero(vectors.any(axis=1) & with_content)
     new = np.flatnonzero(~vectors.any(axis=1) & with_content)
+    if not len(new) or len(heard) < LEAST_TRACKS:
+        return
     known, unheard = _rows(content, heard), _rows(content, new)
     with threadpoolctl.threadpool_limits(threads):
-        try:
-            predictor = factors.fit(known, vectors[heard], listeners[heard], seed)
-        except ValueError as error:
-            raise MusaiError(f"predict_factors: {error}") from error
+        predictor = factors.fit(known, vectors[heard], listeners[heard], seed)
         means = factors.means_of(unheard.artists, known.artists, vectors[heard])
         found = predictor.predict(unheard, means)
     spoke = {block: unheard.has(block) for block in BLOCKS} | {ARTIST: np.isfinite(means).all(axis=1)}

@@ -30,7 +30,7 @@ class Models:
     def __post_init__(self) -> None:
         self.cards = {name: Card.from_json(one.card) for name, one in self.stored.items()}
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         return digest(self.stored)
 

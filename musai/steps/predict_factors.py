@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from musai.embedding import prediction
-from musai.errors import MusaiError
+from musai.embedding.factors import LEAST_TRACKS
 from musai.session import one_task
 from musai.steps import Night
 from musai.tables import TABLES
@@ -25,13 +25,10 @@ def run(night: Night) -> None:
         emotions=_uri(night, "track_emotions"),
     )
     work = functools.partial(prediction.batches, sources, night.config.seed)
-    try:
-        found = one_task(night.session, work, prediction.SCHEMA)
-    except MusaiError as error:
-        night.note(str(error))
-        return
-    written = night.write(found, "predicted_track_factors", JOB)
+    written = night.write(one_task(night.session, work, prediction.SCHEMA), "predicted_track_factors", JOB)
     night.note(f"factors of {written['rows']} tracks that nobody has heard")
+    if not written["rows"]:
+        night.note(f"it takes such tracks, and {LEAST_TRACKS} heard ones of which something is known to learn from")
 
 
 def _uri(night: Night, table: str) -> str | None:

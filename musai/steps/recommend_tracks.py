@@ -101,8 +101,8 @@ def _new_releases(night: Night) -> DataFrame | None:
     settings = night.config.recommend
     if columns.NEW_RELEASES not in settings.lists:
         return None
-    if not night.has("predicted_track_factors"):
-        night.note("new_releases was left out: no factors were predicted")
+    if not night.run.rows("predicted_track_factors"):
+        night.note("new_releases was left out: there is no unheard track whose factors were predicted")
         return None
     sources = new_releases.Sources(
         predicted=night.run.uri("predicted_track_factors"),

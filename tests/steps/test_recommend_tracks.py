@@ -1,5 +1,11 @@
 """`recommend_tracks` on the tiny night: full lists of unheard tracks with their reasons."""
 
+import csv
+
+import pytest
+
+from tests import nights
+
 
 def test_everyone_has_a_full_list_of_what_he_has_not_heard(night):
     lists = night.table("recommendations").query("list == 'for_you'")
@@ -26,3 +32,21 @@ def test_discover_keeps_to_artists_that_are_new(night):
     rows = night.table("recommendations").query("list == 'discover'")
     assert len(rows) > 0
     assert not any(artist[track] in known[user] for user, track in zip(rows["user_id"], rows["track_id"], strict=True))
+
+
+@pytest.mark.slow
+def test_a_catalogue_of_heard_tracks_alone_has_no_new_releases(spark, night, night_folder, tmp_path):
+    heard = set(night.table("items")["track_id"])
+    with (night_folder / "tracks.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["track_id"] in heard]
+    with (tmp_path / "tracks.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["track_id", "title", "artist"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    config = nights.settings_of(
+        night_folder, f"inputs.tracks={tmp_path / 'tracks.csv'}", f"warehouse={tmp_path / 'warehouse'}"
+    )
+    jobs = ["ingest_interactions", "build_user_item", "ingest_tracks", "compute_similarities", "train_als"]
+    made = nights.run(config, only=(*jobs, "predict_factors", "recommend_tracks"))
+    assert "new_releases was left out" in made.printed
+    assert set(made.table("recommendations")["list"]) == {"for_you", "discover"}
