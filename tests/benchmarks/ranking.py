@@ -21,7 +21,7 @@ from musai.ranking.models import Models
 FACTORS, NEIGHBOURS, TOP_N, HEARD, ARTISTS = 64, 300, 100, 40, 5000
 
 
-def models_of(tracks: int, rng: np.random.Generator) -> tuple[Models, np.ndarray]:
+def models_of(tracks: int, rng: np.random.Generator, factors: int = FACTORS) -> tuple[Models, np.ndarray]:
     """Random models over tracks of Zipf's popularity, and the cumulated popularity."""
     share = np.cumsum(rng.permutation(1 / np.arange(1, tracks + 1) ** 0.8))
     near = np.sort(np.searchsorted(share, rng.random((tracks, NEIGHBOURS)) * share[-1]), axis=1)
@@ -41,7 +41,7 @@ def models_of(tracks: int, rng: np.random.Generator) -> tuple[Models, np.ndarray
         near_indptr=np.arange(0, tracks * NEIGHBOURS + 1, NEIGHBOURS)[None],
         near_indices=near.ravel().astype(np.int32),
         near_scores=rng.random(near.size).astype(np.float32),
-        factors=rng.normal(size=(tracks, FACTORS)).astype(np.float32),
+        factors=rng.normal(size=(tracks, factors)).astype(np.float32),
     )
     for name, array in vars(made).items():
         if isinstance(array, np.ndarray):
@@ -50,7 +50,7 @@ def models_of(tracks: int, rng: np.random.Generator) -> tuple[Models, np.ndarray
     return made, share
 
 
-def block_of(users: int, share: np.ndarray, rng: np.random.Generator) -> Block:
+def block_of(users: int, share: np.ndarray, rng: np.random.Generator, factors: int = FACTORS) -> Block:
     sizes = rng.lognormal(np.log(HEARD), 0.7, users).astype(int) + 1
     heard = [np.unique(np.searchsorted(share, rng.random(size) * share[-1])) for size in sizes]
     return Block(
@@ -58,7 +58,7 @@ def block_of(users: int, share: np.ndarray, rng: np.random.Generator) -> Block:
         heard_indptr=np.cumsum([0, *(len(row) for row in heard)]),
         heard_indices=np.concatenate(heard).astype(np.int32),
         values=np.ones(sum(len(row) for row in heard), np.float32),
-        factors=rng.normal(size=(users, FACTORS)).astype(np.float32),
+        factors=rng.normal(size=(users, factors)).astype(np.float32),
     )
 
 

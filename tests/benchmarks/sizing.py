@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.sizing            the table of README, "On a cluster", from the costs below
     python -m tests.benchmarks.sizing measure    the costs, measured here: some minutes
+    python -m tests.benchmarks.sizing paper      what 100 million listeners and as many tracks would take
 
 A cost is processor time, or memory at the peak, for one more row: the difference of a large and a small run, so that
 what every run pays (starting Python, compiling) is not in it. The table assumes listeners of a lognormal number of
@@ -107,6 +108,49 @@ def need(size: Size) -> Need:
         rank_s / 3600 / CORES / executors,
         (INGEST_S * size.plays + AUDIT_S * size.users) / 3600 / CORES / executors,
     )
+
+
+PAPER = """\
+{users:,} listeners x {tracks:,} tracks, {plays:,} plays, {pairs:,} pairs; what breaks first comes first:
+
+1. ALS by `implicit` indexes 2^31 entries, and 2^31 numbers a side: here are {entries:.1f} and {numbers:.1f} times that.
+   factorization.backend=spark has no such limit. The factors are {factors_gb:,.0f} GB over the executors; a sweep takes
+   {sweep_h:,.1f} core hours at the cost of implicit's solver.
+2. A score for every listener and track is {flop:.2g} flop: {scored_h:,.0f} core hours, or {gpu_h:,.0f} GPU hours at
+   40 Tflop/s. The way out is two stages: the neighbours of what a listener has ({candidates:,} tracks at most), and
+   the product with those alone: {staged_h:,.1f} core hours.
+3. A node maps {mapped_gb:,.0f} GB of neighbours and factors; with similarity.scoring_neighbours=50 and factors of
+   16 bits {lean_gb:,.0f} GB; beyond that, tracks in shards whose lists are merged.
+4. Neighbours of tracks are {tracks_h:,.1f} core hours, in Spark, for one process would hold {near_gb:,.0f} GB.
+   Those of listeners are {users_h:,.0f} core hours, and only looked at: similarity.user_methods=[].
+5. Ingest, matrix and audit: {spark_h:,.0f} core hours. The lists: {lists_gb:,.0f} GB a night before compression.
+"""
+
+
+def paper(size: Size) -> str:
+    """PAPER with the figures of a size; ids of 15 bytes, half of a listener's plays of tracks that he has played."""
+    scores, candidates = float(size.users) * size.tracks, size.pairs // size.users * SCORING
+    hours = {
+        "sweep_h": ALS_S * size.pairs * FACTORS,
+        "scored_h": RANK_TRACK_S * scores,
+        "gpu_h": 2 * scores * FACTORS / 4e13,
+        "staged_h": RANK_TRACK_S * size.users * candidates,
+        "tracks_h": NEAR_S * size.products(of_tracks=True),
+        "users_h": NEAR_S * size.products(of_tracks=False),
+        "spark_h": INGEST_S * size.plays + AUDIT_S * size.users,
+    }
+    memory = {
+        "factors_gb": 4 * FACTORS * (size.users + size.tracks),
+        "mapped_gb": size.tracks * (4 * FACTORS + 8 * SCORING),
+        "lean_gb": size.tracks * (2 * FACTORS + 8 * 50),
+        "near_gb": NEAR_BYTES * size.pairs,
+        "lists_gb": size.users * TOP_N * 40,
+    }
+    return PAPER.format(
+        **dataclasses.asdict(size), pairs=size.pairs, entries=size.pairs / 2**31, numbers=size.users * FACTORS / 2**31,
+        flop=2 * scores * FACTORS, candidates=candidates,
+        **{name: value / 3600 for name, value in hours.items()}, **{name: value / GB for name, value in memory.items()},
+    )  # fmt: skip
 
 
 def table() -> None:
@@ -217,5 +261,7 @@ if __name__ == "__main__":
             print(json.dumps(one(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
         elif sys.argv[1:] == ["measure"]:
             measure()
+        elif sys.argv[1:] == ["paper"]:
+            print(paper(Size(100_000_000, 100_000_000, 10_000_000_000)))
         else:
             table()

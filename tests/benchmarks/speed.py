@@ -1,0 +1,218 @@
+"""Times beside their yardsticks, measured in turns in one run: python tests/benchmarks/speed.py [WHAT ...]
+
+    topn            100 of 50,000 tracks for 20,000 listeners, 128 factors, heard tracks left out (ALS alone)
+    matrix          Parquet -> CSR, 10 million entries, one core, and its peak over the CSR's own bytes
+    similarities    cosine neighbours, 50 a track, 5 million pairs
+    als             64 factors, 15 sweeps, 5 million pairs, exponent 0 (what `implicit` does too)
+    midi            notes of the demo's scores (`musai demo-data var/demo`)
+    night PLAYS     the whole nightly on a synthetic log against tests/benchmarks/plain.py
+    growth P Q ...  the nightly on logs of P, Q, ... plays: the slope of log time over log plays
+
+Without a name: all but the last two. Ratios are medians of three pairs.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+import threadpoolctl
+
+from musai import config as configuration
+from musai.factorization import als
+from musai.matrix.reading import read_matrix
+from musai.ranking import blocks
+from musai.similarity import neighbours
+from tests.benchmarks import logs, ranking, sizing
+
+CORES = os.cpu_count() or 1
+HERE = pathlib.Path(__file__).parent
+# What plain.py does, and nothing beside: one method, ALS alone, no content, creation or evaluation.
+SAME = (
+    "similarity.track_methods=[cosine]", "similarity.user_methods=[]", "recommend.blend={als: 1}", "seed=1",
+    "recommend.lists=[for_you]", "generation.tracks=0", "evaluation.min_tracks=1000000000",
+    "factorization.regularization_exponent=0", "factorization.regularization=0.01", "factorization.alpha=1",
+)  # fmt: skip
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def told(what: str, yardstick: str, ours: float, theirs: float, goal: str) -> None:
+    print(
+        f"{what:34} {ours:9.2f} s  {yardstick:34} {theirs:9.2f} s  ratio {ours / theirs:6.3f}  (goal {goal})",
+        flush=True,
+    )
+
+
+def pairs(what: str, yardstick: str, ours: Callable[[], object], theirs: Callable[[], object], goal: str) -> None:
+    """Three pairs in turns, after one that warms up and compiles; the pair of the median ratio."""
+    ours(), theirs()
+    found = sorted(((seconds(ours), seconds(theirs)) for _ in range(3)), key=lambda pair: pair[0] / pair[1])
+    told(what, yardstick, *found[1], goal)
+
+
+def topn(users: int = 20_000, tracks: int = 50_000, factors: int = 128) -> None:
+    from implicit.cpu.topk import topk
+
+    rng = np.random.default_rng(0)
+    made, share = ranking.models_of(tracks, rng, factors)
+    parts = [ranking.block_of(blocks.MAX_BLOCK, share, rng, factors) for _ in range(users // blocks.MAX_BLOCK)]
+    vectors = np.concatenate([part.factors for part in parts if part.factors is not None])
+    lists = blocks.Lists(100, ("for_you",), {blocks.ALS: 1.0}, 0)
+    assert made.factors is not None
+    of_tracks = np.ascontiguousarray(made.factors.T)
+    rooms = [np.empty((blocks.MAX_BLOCK, tracks), np.float32) for _ in range(CORES)]
+
+    def mine() -> None:
+        with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+            list(
+                pool.map(
+                    lambda n: [blocks.recommend(one, made, lists, rooms[n]) for one in parts[n::CORES]], range(CORES)
+                )
+            )
+
+    def product() -> None:
+        whole = np.empty((2048, tracks), np.float32)
+        for start in range(0, len(vectors), 2048):
+            rows = vectors[start : start + 2048]
+            np.matmul(rows, of_tracks, out=whole[: len(rows)])
+
+    pairs("top-100", "the bare product, all cores", mine, product, "<= 1.25")
+    pairs("top-100", "implicit's top-k, no filter", mine, lambda: topk(made.factors, vectors, 100), "<= 1 / 1.8")
+
+
+def matrix(entries: int = 10_000_000) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, side = sizing.write_entries(pathlib.Path(folder), entries)
+        with threadpoolctl.threadpool_limits(1):
+            found = read_matrix(path, side, side)
+            took = min(seconds(lambda: read_matrix(path, side, side)) for _ in range(3))
+        own = found.data.nbytes + found.indices.nbytes + found.indptr.nbytes
+        peaks = [peak_of(path, side), peak_of("", 0)]
+    took_s, memory = f"{took:.2f} s (goal <= 1 s on one core)", f"{(peaks[0] - peaks[1]) / own:.1f}x the CSR"
+    print(f"matrix of {found.nnz:,} entries: {took_s}, peak {memory} (goal <= 3x)")
+
+
+def peak_of(path: str, side: int) -> float:
+    """Peak bytes of a process that reads the matrix, or only imports what is needed for it."""
+    code = (
+        "import sys, pathlib; from musai.matrix.reading import read_matrix\n"
+        "if sys.argv[1]: read_matrix(sys.argv[1], int(sys.argv[2]), int(sys.argv[2]))\n"
+        "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path, str(side)], check=True, capture_output=True, text=True)
+    return 1024.0 * int(done.stdout.split()[-1])
+
+
+def random_matrix(entries: int) -> sp.csr_matrix:
+    with tempfile.TemporaryDirectory() as folder:
+        path, side = sizing.write_entries(pathlib.Path(folder), entries)
+        return read_matrix(path, side, side)
+
+
+def similarities(entries: int = 5_000_000) -> None:
+    from implicit.nearest_neighbours import CosineRecommender
+
+    weights, settings = random_matrix(entries), configuration.load().similarity
+    pairs(
+        "cosine neighbours", "implicit's CosineRecommender",
+        lambda: neighbours.nearest(weights, "cosine", settings, CORES, 50),
+        lambda: CosineRecommender(K=50).fit(weights, show_progress=False), "<= 1.1",
+    )  # fmt: skip
+
+
+def factors(entries: int = 5_000_000) -> None:
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    weights = random_matrix(entries)
+    settings = configuration.load([], ["factorization.device=cpu", "factorization.regularization_exponent=0"])
+
+    def bare() -> None:
+        with threadpoolctl.threadpool_limits(1, "blas"):
+            AlternatingLeastSquares(factors=64, iterations=15, random_state=1).fit(weights, show_progress=False)
+
+    pairs("ALS", "implicit, bare", lambda: als.train(weights, settings.factorization, 1, CORES), bare, "<= 1.1")
+
+
+def midi() -> None:
+    import pretty_midi
+
+    from musai.music.midi import read_midi
+
+    files = sorted(pathlib.Path("var/demo/midi").glob("*.mid"))[:60]
+    if not files:
+        sys.exit("midi reads what `musai demo-data var/demo` writes")
+    pairs(
+        f"{len(files)} MIDI files", "pretty_midi", lambda: [read_midi(file) for file in files],
+        lambda: [pretty_midi.PrettyMIDI(str(file)) for file in files], "<= 1 / 80",
+    )  # fmt: skip
+
+
+def nightly(folder: pathlib.Path, plays: int) -> tuple[float, dict[str, float]]:
+    """Seconds of the command, and of each of its jobs."""
+    warehouse = folder / "warehouse"
+    settings = [f"inputs.interactions={folder / 'logs'}", f"warehouse={warehouse}", *SAME]
+    command = [sys.executable, str(HERE / "peak.py"), sys.executable, "-m", "musai", "nightly", *settings]
+    with (folder / "nightly.txt").open("w") as file:
+        took = seconds(lambda: subprocess.run(command, check=True, stdout=file, stderr=file))
+    print(f"  nightly of {plays:,} plays: {(folder / 'nightly.txt').read_text().splitlines()[-1]}")
+    lines = [json.loads(line) for line in _job_lines((folder / "nightly.txt").read_text())]
+    return took, {line["job"]: line["seconds"] for line in lines}
+
+
+def _job_lines(text: str) -> list[str]:
+    return [line[line.index("{") :] for line in text.splitlines() if "musai.pipeline {" in line]
+
+
+def night(plays: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        logs.write(folder / "logs", plays)
+        ours, jobs = nightly(folder, plays)
+        command = [sys.executable, str(HERE / "plain.py"), str(folder / "logs"), str(folder / "plain")]
+        theirs = seconds(lambda: subprocess.run(command, check=True))
+    for job, took in sorted(jobs.items(), key=lambda one: -one[1]):
+        print(f"  {job:26} {took:7.1f} s")
+    told(f"night of {plays:,} plays", "a plain script", ours, theirs, "<= 1.2")
+
+
+def growth(*sizes: int) -> None:
+    found = []
+    for plays in sizes:
+        with tempfile.TemporaryDirectory() as name:
+            logs.write(pathlib.Path(name) / "logs", plays)
+            found.append(nightly(pathlib.Path(name), plays)[0])
+    slope = statistics.linear_regression([math.log(p) for p in sizes], [math.log(s) for s in found]).slope
+    print(f"slope of log time over log plays, {', '.join(f'{p:,}' for p in sizes)}: {slope:.2f} (goal <= 1.1)")
+
+
+def main(words: list[str]) -> None:
+    if words[:1] == ["night"]:
+        return night(int(words[1]))
+    if words[:1] == ["growth"]:
+        return growth(*map(int, words[1:]))
+    known = {"topn": topn, "matrix": matrix, "similarities": similarities, "als": factors, "midi": midi}
+    for name in words or known:
+        if name not in known:
+            sys.exit(__doc__)
+        known[name]()
+    return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
