@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import io
 import os
@@ -15,6 +16,7 @@ from tests import nights
 from tests.faults.harness import Faults, Row, show
 
 SEED = int(os.environ.get("MUSAI_FAULTS_SEED", "1"))
+DATE = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=30)  # of the nights that faults happen to
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +33,7 @@ def fault_rows(request: pytest.FixtureRequest):
 
 @pytest.fixture(scope="session")
 def tiny(night: nights.Made, night_folder: pathlib.Path, tmp_path_factory, fault_rows) -> Faults:
-    """A copy of the tiny night's warehouse, whose one run was published without a fault."""
+    """A copy of the tiny night's warehouse, whose one run was published without a fault; its date is run again."""
     root = tmp_path_factory.mktemp("faults") / "warehouse"
     shutil.copytree(night_folder / "warehouse", root)
     arguments = [*nights.overrides_of(night_folder), "spark.master=local[2,4]"]
@@ -40,16 +42,14 @@ def tiny(night: nights.Made, night_folder: pathlib.Path, tmp_path_factory, fault
 
 @pytest.fixture(scope="session")
 def base(night_folder: pathlib.Path, tmp_path_factory, fault_rows) -> Faults:
-    """A warehouse with an undisturbed night of ten days ago, made by the command itself."""
+    """A warehouse with one published run, and what an undisturbed night of the next day makes of it, by the command
+    itself. A fault happens to that day in a copy of it: what a night creates depends on its date and its parent."""
     root = tmp_path_factory.mktemp("faults") / "warehouse"
     quicker = ["similarity.track_methods=[cosine]", "recommend.blend={cosine: 0.5, als: 0.5}"]
     every = ["evaluation.every_n_nights=1", "warehouse.keep_runs=100"]
     arguments = [*nights.overrides_of(night_folder), *quicker, *every, "spark.master=local[2,4]"]
     made = Faults(root, arguments, fault_rows)
-    made.undisturbed(date(0))
-    return made
-
-
-def date(number: int) -> dt.date:
-    """Days on which nights are run: in the past, so that they can follow each other."""
-    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=40 - number)
+    made.undisturbed(DATE - dt.timedelta(days=1))
+    due = made.copied_to(tmp_path_factory.mktemp("undisturbed"))
+    due.undisturbed(DATE)
+    return dataclasses.replace(due, root=root, due=due.root)

@@ -66,7 +66,8 @@ class Row:
 
 @dataclasses.dataclass
 class Faults:
-    """A warehouse with a published, undisturbed run; `seconds` are those of its jobs."""
+    """A warehouse with a published run. What a night is to come to: the tables of the undisturbed `run_id` in the
+    warehouse `due` (this one, if None); `seconds` are those of its jobs."""
 
     root: pathlib.Path
     arguments: Sequence[str]
@@ -74,6 +75,7 @@ class Faults:
     run_id: str = ""
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     workers: Sequence[int] = ()
+    due: pathlib.Path | None = None
 
     def night(self, *more: str, **environment: str) -> Night:
         return Night([*self.arguments, *QUICK, f"warehouse={self.root}", *more], environment, self.workers)
@@ -133,7 +135,7 @@ class Faults:
     def same_as_undisturbed(self, run_id: str, but: Sequence[str] = ()) -> None:
         """Every table of the run has the digest that an undisturbed night gave it, by our manifests and by its rows."""
         for measure in (digests, contents):
-            due, found = measure(self.root, self.run_id), measure(self.root, run_id)
+            due, found = measure(self.due or self.root, self.run_id), measure(self.root, run_id)
             optional = {"recommendation_metrics"} - found.keys()  # not due every night
             for table in {*but, *optional}:
                 due.pop(table, None), found.pop(table, None)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import pyspark
 import pytest
 
-from tests.faults.conftest import SEED, date
+from tests.faults.conftest import DATE, SEED
 from tests.faults.harness import Faults, in_nights, plan
 
 pytestmark = pytest.mark.system
@@ -62,4 +62,4 @@ def test_executors_are_killed(base: Faults, cluster, tmp_path, night: int) -> No
     faults = base.copied_to(tmp_path, *own)
     faults.workers = workers
     kills = in_nights(plan(SEED, 6, ("executor",)), 3)[night]
-    faults.killed(kills, date(33 + night))
+    faults.killed(kills, DATE)
