@@ -188,6 +188,9 @@ class Embedding(Section):
     longest_h: AboveZero
     batch_excerpts: Positive
     device: Literal["auto", "cpu", "gpu"]
+    train_epochs: Positive
+    train_minutes: AboveZero
+    contrastive: NotNegative
 
 
 TrainingFile = Literal["english_emotions", "english_affect", "word_vectors", "chinese_reviews", "notes", "sound"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import pathlib
 from typing import Any
@@ -30,11 +29,6 @@ def soundfont() -> pathlib.Path:
     return found
 
 
-@functools.cache
-def _synthesizer() -> Any:
-    return symusic.Synthesizer(soundfont(), RATE)
-
-
 def read(path: pathlib.Path) -> Any:
     """The score in seconds. Raises Unusable for what is no MIDI file or has no notes."""
     try:
@@ -54,7 +48,8 @@ def read(path: pathlib.Path) -> Any:
 
 def render(score: Any) -> np.ndarray:
     """float32 [samples], mono, 16 kHz; `score` in seconds, from its time 0."""
-    stereo = np.asarray(_synthesizer().render(_playable(score), stereo=True), np.float32)
+    synthesizer = symusic.Synthesizer(soundfont(), RATE)  # takes 1 ms; one that has played keeps its channels' state
+    stereo = np.asarray(synthesizer.render(_playable(score), stereo=True), np.float32)
     return np.asarray(soxr.resample(stereo.mean(axis=0), RATE, SAMPLE_RATE), np.float32)
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
+import pathlib
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from musai.embedding.tracks import Embedded, Embedder, Heard, embedded
+from musai.embedding.lessons import lessons_of
+from musai.embedding.tracks import Embedded, Embedder, Heard, choose, embedded, opened
+from musai.embedding.training import Figures, Schedule, train
+from musai.errors import InputError
+from musai.matrix.reading import file_system
+from musai.scratch import scratch
+from musai.session import one_task
 
 REJECT = "source string, place string, reason string, raw string"
 SCHEMA = (
     f"track_id string, embedding array<float>, content_hash string, carried boolean, rejects array<struct<{REJECT}>>"
 )
+TRAINED = "embedding/{}"  # name in `models`, by network
 ROWS_OUT = 64
 TRACKS_A_TASK = 32  # fewer are not worth another network
 
@@ -70,3 +82,79 @@ def _batch(rows: list[Embedded]) -> pa.RecordBatch:
             "rejects": pa.array(rejects, pa.list_(reject)),
         }
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What `train_embedder` made: safetensors, figures, and the files that could not be used by reason."""
+
+    model: bytes
+    figures: Figures
+    rejected: dict[str, int]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.model).hexdigest()
+
+
+def lesson_rows(tracks: DataFrame, items: DataFrame, factors: DataFrame) -> pa.Table:
+    """track_id, artist, audio_path, midi_path, factors, interactions of the heard tracks with a file, by track_id."""
+    wanted = tracks.where("audio_path is not null or midi_path is not null")
+    known = factors.where("exists(factors, x -> x <> 0)")  # not those without weights in the matrix
+    rows = wanted.select("track_id", "artist", "audio_path", "midi_path").join(known, "track_id")
+    rows = rows.join(items.select("track_id", "interactions"), "track_id")
+    return rows.orderBy("track_id").toArrow()
+
+
+def train_in_one_task(
+    session: SparkSession, rows: pa.Table, embedder: Embedder, schedule: Schedule, checkpoints: str
+) -> Trained:
+    """Train on `lesson_rows`; a checkpoint after every epoch lies in the folder (URI) `checkpoints`, by the digest of
+    all that the training depends on. Raises InputError where there is too little to learn from."""
+    told = [embedder.model, *(str(value) for value in dataclasses.astuple(schedule))]
+    key = hashlib.sha256("\n".join(told).encode())
+    for column in rows.columns:
+        key.update(str(column.to_pylist()).encode())
+    place = f"{checkpoints}/{key.hexdigest()}.pt"
+
+    def work(threads: int) -> Iterator[pa.RecordBatch]:
+        trained = _trained(rows, embedder, schedule, place, threads)
+        told = json.dumps({"figures": dataclasses.asdict(trained.figures), "rejected": trained.rejected})
+        yield pa.RecordBatch.from_pylist([{"model": trained.model, "told": told}])
+
+    row = one_task(session, work, "model binary, told string", gpu=embedder.device == "gpu").first()
+    assert row is not None
+    found = json.loads(row["told"])
+    return Trained(bytes(row["model"]), Figures(**found["figures"]), found["rejected"])
+
+
+def _trained(rows: pa.Table, embedder: Embedder, schedule: Schedule, place: str, threads: int) -> Trained:
+    import torch
+    from safetensors.torch import save
+
+    torch.set_num_threads(threads)
+    heard = [Heard(row["track_id"], row["audio_path"], row["midi_path"]) for row in rows.to_pylist()]
+    factors = np.array(rows["factors"].to_pylist(), np.float32).reshape(rows.num_rows, -1)
+    listeners = rows["interactions"].to_numpy().astype(np.float64)
+    network = opened(embedder)
+    system, path = file_system(place)
+
+    def keep(checkpoint: bytes) -> None:
+        system.create_dir(path.rsplit("/", 1)[0])
+        with system.open_output_stream(f"{path}.part") as file:
+            file.write(checkpoint)
+        system.move(f"{path}.part", path)
+
+    there = system.get_file_info(path).is_file
+    checkpoint = system.open_input_stream(path).read() if there else None
+    with tempfile.TemporaryDirectory(dir=scratch("lessons")) as folder:
+        artists = rows["artist"].to_pylist()
+        lessons, rejected = lessons_of(
+            heard, artists, factors, listeners, embedder, pathlib.Path(folder), schedule.seed
+        )
+        try:
+            figures = train(network, lessons, schedule, choose(embedder.device), checkpoint, keep)
+        except ValueError as error:
+            raise InputError(f"train_embedder: {error}") from error
+    state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    return Trained(save(state), figures, rejected)

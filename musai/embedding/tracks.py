@@ -71,19 +71,29 @@ class Embedded:
     carried: bool = False
 
 
-def embedder_of(settings: Embedding, roots: Sequence[str]) -> Embedder:
+def embedder_of(settings: Embedding, roots: Sequence[str], trained: bytes | None = None) -> Embedder:
     """The embedder that the configuration names; `roots` are the folders in which files may lie (`inputs.media`).
 
+    `trained`, the safetensors of `train_embedder`, stand in for the weights that ship.
     Raises InputError where the weights cannot be had or are no weights of the network, and for a device that is not
     there.
     """
     choose(settings.device)
-    path = weights.located(settings.network, settings.weights, settings.sha256)
-    network = weights.loaded(settings.network, path)
+    if trained is not None and settings.weights is None:
+        network = weights.of_state(settings.network, load(trained), "of train_embedder")
+    else:
+        network = weights.loaded(settings.network, weights.located(settings.network, settings.weights, settings.sha256))
     tags = next(layer.out_features for layer in reversed(list(network.modules())) if isinstance(layer, torch.nn.Linear))
     plan = Plan(network.seconds, settings.excerpts, settings.longest_h * 3600)
     state = save({name: value.contiguous() for name, value in network.state_dict().items()})
     return Embedder(settings.network, tags, state, plan, settings.batch_excerpts, settings.device, tuple(roots))
+
+
+def opened(embedder: Embedder) -> weights.Network:
+    """Its network with its weights."""
+    network = NETWORKS[embedder.network](tags=embedder.tags)
+    network.load_state_dict(load(embedder.state))
+    return network
 
 
 def choose(device: Literal["auto", "cpu", "gpu"]) -> torch.device:
@@ -98,11 +108,10 @@ def embedded(tracks: Iterable[Heard], embedder: Embedder, threads: int) -> Itera
     """One result a track, in their order as far as batches allow; `threads` of the processor for the network."""
     device = choose(embedder.device)
     torch.set_num_threads(threads)
-    network = NETWORKS[embedder.network](tags=embedder.tags).to(device).eval()
-    network.load_state_dict({name: value.to(device) for name, value in load(embedder.state).items()})
+    network = opened(embedder).to(device).eval()
     waiting: list[tuple[Embedded, np.ndarray]] = []
     with torch.inference_mode():
-        for result, excerpts in _decoded(tracks, embedder):
+        for result, excerpts in decoded(tracks, embedder):
             if excerpts is None:
                 yield result
                 continue
@@ -131,7 +140,7 @@ def _through(
         yield dataclasses.replace(result, embedding=mean.astype(np.float32))
 
 
-def _decoded(tracks: Iterable[Heard], embedder: Embedder) -> Iterator[tuple[Embedded, np.ndarray | None]]:
+def decoded(tracks: Iterable[Heard], embedder: Embedder) -> Iterator[tuple[Embedded, np.ndarray | None]]:
     """Each track with its excerpts, or None where there is nothing to compute; a few tracks ahead, in a thread."""
     pending: list[Future[tuple[Embedded, np.ndarray | None]]] = []
     with ThreadPoolExecutor(1) as decoder:

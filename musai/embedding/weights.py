@@ -74,7 +74,11 @@ def digest(path: pathlib.Path) -> str:
 
 def loaded(network: str, path: pathlib.Path) -> Network:
     """The network with the weights of a file, ready to embed. Raises InputError where they are not its own."""
-    state = _state(path)
+    return of_state(network, _state(path), str(path))
+
+
+def of_state(network: str, state: dict[str, Tensor], path: str) -> Network:
+    """`loaded` from a state dict; `path` says where it is from."""
     for name, ours in FRONT_END.items():
         theirs = state.pop(name, ours)
         if theirs.shape != ours.shape or float((theirs - ours).abs().max()) > TOLERANCE:

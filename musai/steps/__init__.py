@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from musai.config import Config
+from musai.errors import MusaiError
 from musai.warehouse import MANIFEST, Run, Warehouse
 
 if TYPE_CHECKING:
@@ -118,6 +119,16 @@ class Night:
         frame = self.latest("models")
         row = frame.where(f"name = '{name}'").first() if frame is not None else None
         return row.asDict() if row else None
+
+    def published_weights(self, name: str) -> bytes | None:
+        """model.safetensors of that row of `models`; None without such a row. Raises MusaiError where it is gone."""
+        row = self.published_model(name)
+        if row is None:
+            return None
+        found = self.run.storage.read(f"{row['path']}/model.safetensors")
+        if found is None:
+            raise MusaiError(f"{row['path']}: the weights of {name} are gone; train them again")
+        return found
 
     @property
     def until(self) -> dt.datetime:

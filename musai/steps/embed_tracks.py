@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from typing import TYPE_CHECKING
 
 from musai.embedding import spark as embedding
@@ -22,9 +21,9 @@ def run(night: Night) -> None:
     if tracks is None or tracks.where("audio_path is not null or midi_path is not null").isEmpty():
         night.note("no track has an audio_path or a midi_path: there are no embeddings")
         return
-    roots = media.roots_of(night.config.inputs)  # absolute, for a task has a working folder of its own
-    roots = tuple(root if "://" in root else str(pathlib.Path(root).absolute()) for root in roots)
-    embedder = embedder_of(night.config.embedding, roots)
+    settings = night.config.embedding
+    trained = night.published_weights(embedding.TRAINED.format(settings.network))
+    embedder = embedder_of(settings, media.roots_of(night.config.inputs), trained)
     made = embedding.embed(tracks, _earlier(night, embedder), embedder, cores(night.session))
     found = made.where("embedding is not null").selectExpr("*", f"'{embedder.model}' as model")
     written = night.write(found, "track_embeddings", JOB)["rows"]

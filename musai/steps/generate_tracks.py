@@ -6,6 +6,7 @@ import collections
 import json
 
 from musai import columns
+from musai.embedding.spark import TRAINED
 from musai.embedding.tracks import embedder_of
 from musai.emotion import weights
 from musai.generation import composer, models, plan, sanity
@@ -39,7 +40,8 @@ def run(night: Night) -> None:
     new = made.where("generated_id is not null").drop("refused")
     if twins:
         new = new.where(~new["generated_id"].isin(sorted(twins)))
-    embedder = embedder_of(night.config.embedding, ())
+    listening = night.config.embedding
+    embedder = embedder_of(listening, (), night.published_weights(TRAINED.format(listening.network)))
     said = generation.heard(new, embedder, {**weights.shipped(), **trained_here(night)}, cores(night.session))
     new = new.selectExpr("*", f"'{night.run.run_id}' as created_run_id").join(said, "generated_id", "left")
     earlier = _earlier(night)

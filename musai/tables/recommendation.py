@@ -36,6 +36,7 @@ DECLARED = (
             "embed_tracks",
             "tag_emotions",
             "predict_factors",
+            "train_embedder",
             "train_generators",
             "recommend_tracks",
             "evaluate_recommendations",
@@ -109,6 +110,7 @@ DECLARED = (
             "recommend_tracks",
             "evaluate_recommendations",
             "audit_run",
+            "train_embedder",
         ),
         columns("""
             item_index int | 0.. in the order of track_id
@@ -218,7 +220,7 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("train_als",),
-        ("predict_factors", "audit_run", "evaluate_recommendations"),
+        ("predict_factors", "audit_run", "evaluate_recommendations", "train_embedder"),
         columns("""
             track_id string | the track
             factors array<float> | factorization.factors numbers; zeros without weights in the matrix

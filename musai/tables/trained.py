@@ -9,10 +9,10 @@ DECLARED = (
         "models",
         "weekly",
         ("name",),
-        ("train_emotion", "train_generators"),
-        ("tag_emotions", "generate_tracks", "audit_run"),
+        ("train_embedder", "train_emotion", "train_generators"),
+        ("embed_tracks", "tag_emotions", "generate_tracks", "audit_run"),
         columns("""
-            name string | what it is for: emotion/notes, generation/rnn, ...
+            name string | what it is for: embedding/small, emotion/notes, ...
             digest string | sha256 of the model
             path string | folder under the warehouse: _models/<name>/<digest>
             card string | JSON: data with licences, figures on held-out data, command
