@@ -17,6 +17,7 @@ from musai import config as configuration
 from musai import tables
 from musai.config import Config
 from musai.errors import InputError, MusaiError
+from musai.provenance import check_run_id
 from musai.redaction import Formatter, plain, redacted
 
 SAME_OPTIONS = argparse.ArgumentParser(add_help=False)
@@ -36,6 +37,8 @@ SAME_OPTIONS.add_argument(
 WAREHOUSE = argparse.ArgumentParser(add_help=False)
 WAREHOUSE.add_argument("--config", action="append", default=[], metavar="FILE", help="as for nightly")
 WAREHOUSE.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="warehouse=FOLDER, say")
+
+PIPE_WIDTH = 20_000  # columns
 
 FORGET = """
 
@@ -118,7 +121,7 @@ def _creation(command: Callable[..., argparse.ArgumentParser]) -> None:
     one.add_argument("--style", required=True, help="folk or chorale")
     one.add_argument("--emotion", required=True, choices=["happy", "calm", "sad", "tense"])
     one.add_argument("--method", default="rnn", choices=["rnn"])
-    one.add_argument("--count", type=int, default=1, metavar="N")
+    one.add_argument("--count", type=_count, default=1, metavar="N")
     one.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed writes the same bytes")
     one.add_argument("folder", type=pathlib.Path)
     one = command("transfer", "a piece in another style", "transfer tune.mid --to chorale hymn.mid")
@@ -131,6 +134,12 @@ def _creation(command: Callable[..., argparse.ArgumentParser]) -> None:
     one.add_argument("out", type=pathlib.Path)
     for action in WAREHOUSE._actions:
         one._add_action(action)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number from 1 is due, not {text!r}")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -179,46 +188,76 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _nightly(options: argparse.Namespace) -> int:
-    return _night(options, getattr(options, "from_job", None), tuple(filter(None, (options.only or "").split(","))))
+    return _night(options, options.from_job, None if options.only is None else options.only.split(","))
 
 
 def _run(options: argparse.Namespace) -> int:
-    tables.order([options.job])
-    return _night(options, None, (options.job,))
+    return _night(options, None, [options.job])
 
 
-def _night(options: argparse.Namespace, from_job: str | None, only: tuple[str, ...]) -> int:
+def _night(options: argparse.Namespace, from_job: str | None, only: Sequence[str] | None) -> int:
     from musai import pipeline, summary
     from musai.progress import Progress
 
-    config = _config(options)
+    config = _usable(options, from_job, only)
     progress = Progress()
-    request = pipeline.Request(_date(options.run_date), options.run_id, from_job, only)
+    request = pipeline.Request(_date(options.run_date), options.run_id, from_job, tuple(only or ()))
     try:
         outcome = pipeline.nightly(config, request, progress)
     finally:
         progress.end()
-    summary.show(outcome, Console(highlight=False))
+    summary.show(outcome, _output())
     return 0
+
+
+def _usable(options: argparse.Namespace, from_job: str | None = None, only: Sequence[str] | None = None) -> Config:
+    """The configuration. Raises InputError with every fault of it and of the other options."""
+    faults = ["--from and --only: one of them at a time"] if from_job is not None and only is not None else []
+    looks: list[Callable[[], object]] = [
+        lambda: _date(options.run_date),
+        lambda: options.run_id is None or check_run_id(options.run_id),
+        lambda: only is None or tables.order(only),
+        lambda: from_job is None or tables.order([from_job, *tables.order()]),  # nor a weekly one
+    ]
+    for look in looks:
+        try:
+            look()
+        except InputError as error:
+            faults += error.faults
+    try:
+        config = _config(options)
+    except InputError as error:
+        raise InputError([*faults, *error.faults]) from error
+    if faults:
+        raise InputError(faults)
+    return config
 
 
 def _date(text: str | None) -> dt.date | None:
     if text is None:
         return None
     try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"--run-date {text}: YYYY-MM-DD is due") from error
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or str(day) != text:  # Python would take 2026-W01-1 too
+        raise InputError(f"--run-date {text}: YYYY-MM-DD is due")
+    return day
 
 
 def _check(options: argparse.Namespace) -> int:
     from musai import pipeline
 
-    faults = pipeline.check(_config(options))
+    faults = pipeline.check(_usable(options))
     if faults:
         raise InputError(faults)
     print("configuration and inputs can be used")
     return 0
+
+
+def _output() -> Console:
+    """Standard output. What is no terminal takes lines of any length: an id must come out of a pipe as it went in."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def _jobs(_: argparse.Namespace) -> int:
@@ -227,7 +266,7 @@ def _jobs(_: argparse.Namespace) -> int:
         read, written = tables.reads(job), tables.writes(job)
         often = "weekly" if tables.is_weekly(job) else "nightly"
         grid.add_row(job, often, ", ".join(t.name for t in read), ", ".join(t.name for t in written))
-    Console(highlight=False).print(grid)
+    _output().print(grid)
     return 0
 
 
@@ -255,7 +294,7 @@ def _show(options: argparse.Namespace) -> int:
     from musai import show
 
     what = show.user if options.what == "user" else show.track
-    what(show.warehouse(_config(options)), options.id, Console(highlight=False))
+    what(show.warehouse(_config(options)), options.id, _output())
     return 0
 
 
@@ -265,7 +304,7 @@ def _forget(options: argparse.Namespace) -> int:
     ids = [word for word in options.settings if "=" not in word]
     options.settings = [word for word in options.settings if "=" in word]
     config = _config(options)
-    command.run(config, command.ids_of(ids, options.file), options.dry_run, options.grace, Console(highlight=False))
+    command.run(config, command.ids_of(ids, options.file), options.dry_run, options.grace, _output())
     return 0
 
 

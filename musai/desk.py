@@ -49,7 +49,11 @@ def transfer(settings: Generation, source: pathlib.Path, target: str, seed: int,
     """Write the piece of one MIDI file in another style. Raises InputError as `style_transfer.transfer`."""
     made = composer.load(models.shipped(composer.METHOD))
     sampler = Sampler(settings.temperature, settings.nucleus)
-    piece = style_transfer.transfer(made, read_midi(source), target, seed, sampler)
+    try:
+        heard = read_midi(source)
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror or error}") from error
+    piece = style_transfer.transfer(made, heard, target, seed, sampler)
     reasons, found = making.refusals(judge.shipped(), target, piece)
     said = provenance(
         method=style_transfer.METHOD,

@@ -142,10 +142,11 @@ def _run(
     weekly = any(map(tables.is_weekly, tables.order(request.only)))
     if (request.from_job or request.only) and not request.run_id and not weekly:
         existing = warehouse.unpublished(run_date)
-        if existing is None and request.from_job:
-            done = (warehouse.pointer(run_date) or {}).get("run_id")
-            there = f"; run {done} of it is published" if done else ""
-            raise InputError(f"--from {request.from_job}: no unpublished run of {run_date} to go on with{there}")
+    if request.from_job and existing is None:
+        done = (warehouse.pointer(run_date) or {}).get("run_id")
+        there = f"; run {done} of it is published" if done else ""
+        lacking = f"run {request.run_id}" if request.run_id else f"unpublished run of {run_date}"
+        raise InputError(f"--from {request.from_job}: there is no {lacking} to go on with{there}")
     run_id = existing.run_id if existing else request.run_id
     replaces = (warehouse.pointer(run_date) or {}).get("run_id")
     if existing and replaces == existing.run_id:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Column
 from rich.table import Table as Grid
 
 from musai import storage
@@ -39,7 +40,7 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     names = _names(published)
     grid = Grid(
         "plays",
-        "track",
+        _whole("track"),
         title=f"{_shown(user_id)} heard {heard.num_rows} tracks, most of all",
         box=None,
         title_justify="left",
@@ -51,7 +52,8 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     lists = _rows(published, "recommendations", pc.field("user_id") == user_id)
     assert lists is not None
     for name in sorted(pc.unique(lists["list"]).to_pylist(), key=lambda name: (name != FOR_YOU, name)):
-        grid = Grid("", "track", "score", "from", "because", title=f"\n{escape(name)}", box=None, title_justify="left")
+        columns = ("", _whole("track"), "score", "from", _whole("because"))
+        grid = Grid(*columns, title=f"\n{escape(name)}", box=None, title_justify="left")
         one = lists.filter(pc.equal(lists["list"], name)).sort_by("rank")
         for row in one.slice(0, ROWS).to_pylist():
             because = names(row["because_track_id"]) if row["because_track_id"] is not None else ""
@@ -93,7 +95,7 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
         console.print("  no neighbours")
         return
     for method in pc.unique(near["method"]).to_pylist():
-        grid = Grid("", "track", "score", title=f"\nneighbours by {method}", box=None, title_justify="left")
+        grid = Grid("", _whole("track"), "score", title=f"\nneighbours by {method}", box=None, title_justify="left")
         one = near.filter(pc.equal(near["method"], method)).sort_by("rank").slice(0, ROWS)
         for row in one.to_pylist():
             grid.add_row(str(row["rank"]), _shown(names(row["similar_track_id"])), f"{row['score']:.4g}")
@@ -120,6 +122,11 @@ def _mood_profile(published: Warehouse, heard: pa.Table, console: Console) -> No
     ]
     known = f"{felt.num_rows} of {heard.num_rows} tracks"
     console.print(f"\nmoods, by plays of {known}: {shares}; valence {middle[0]:+.2f}, arousal {middle[1]:+.2f}")
+
+
+def _whole(header: str) -> Column:
+    """A column of names and ids, which go on in the next line where the screen is too narrow."""
+    return Column(header, overflow="fold")
 
 
 def _shown(text: str) -> str:

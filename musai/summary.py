@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from musai.pipeline import Outcome
@@ -15,7 +16,7 @@ def show(outcome: Outcome, console: Console) -> None:
     for job in outcome.kept:
         grid.add_row(job, "kept", "")
     for job, seconds in outcome.seconds.items():
-        grid.add_row(job, f"{seconds:.1f}", "\n".join(outcome.notes.get(job, [])))
+        grid.add_row(job, f"{seconds:.1f}", escape("\n".join(outcome.notes.get(job, []))))
     grid.add_row("together", f"{sum(outcome.seconds.values()):.1f}", "")
     console.print(grid)
     digests = Grid("table", "rows", "digest", box=None)

@@ -75,6 +75,9 @@ def test_only_in_a_run_that_lacks_what_the_job_needs_is_unusable(spark, night_fo
         run(config, only=("nonsense",))
     with pytest.raises(InputError, match="no unpublished run"):
         run(settings_of(night_folder, f"warehouse={night_folder / 'none'}"), from_job="train_als")
+    with pytest.raises(InputError, match="--from train_als: there is no run nosuch to go on with"):
+        run(settings_of(night_folder, f"warehouse={night_folder / 'none'}"), from_job="train_als", run_id="nosuch")
+    assert not (night_folder / "none" / "_nights").exists()
 
 
 def test_only_runs_its_jobs_and_a_changed_configuration_is_unusable(spark, night_folder):

@@ -105,9 +105,15 @@ def _by_artist(
 
 
 def _groups(content: Content) -> np.ndarray:
-    """int [n]: tracks of one artist share a number; one without an artist stands alone."""
+    """int [n]: tracks of one artist share a number; one without an artist stands alone, and so do all of a lone artist.
+
+    No array of texts: numpy gives each the width of the longest.
+    """
     names = [artist or f"\0{track_id}" for artist, track_id in zip(content.artists, content.track_ids, strict=True)]
-    return np.unique(names, return_inverse=True)[1]
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    if len(numbers) == 1:
+        return np.arange(len(names))
+    return np.array([numbers[name] for name in names])
 
 
 def _copies(blocks: dict[str, sp.csr_matrix], rows: np.ndarray, rng: np.random.Generator) -> sp.csr_matrix:

@@ -104,11 +104,26 @@ def heard_in_lists(recommendations: DataFrame, interactions: DataFrame) -> int:
     )
 
 
-def full_lists(users: DataFrame, recommendations: DataFrame, top_n: int, offered: int) -> int:
-    """Listeners whose for_you list holds at least min(top_n, offered - what they have)."""
-    sizes = recommendations.where("list = 'for_you'").groupBy("user_id").agg(F.count(F.lit(1)).alias("size"))
-    due = F.least(F.lit(top_n), F.greatest(F.lit(0), F.lit(offered) - F.col("interactions")))
-    return users.join(sizes, "user_id", "left").where(F.coalesce("size", F.lit(0)) >= due).count()
+def full_lists(
+    users: DataFrame,
+    interactions: DataFrame,
+    recommendations: DataFrame,
+    track_ids: DataFrame,
+    withheld: DataFrame,
+    top_n: int,
+) -> int:
+    """Listeners whose for_you list holds at least min(top_n, tracks that are neither heard nor withheld).
+
+    track_ids, withheld: track_id, once each; what is withheld need not be among the tracks.
+    """
+    offered = track_ids.join(withheld, "track_id", "left_anti").count()
+    counted = F.count(F.lit(1))
+    sizes = recommendations.where("list = 'for_you'").groupBy("user_id").agg(counted.alias("size"))
+    both = interactions.join(withheld, "track_id", "left_semi").groupBy("user_id").agg(counted.alias("both"))
+    heard = F.col("interactions") - F.coalesce("both", F.lit(0))  # of the tracks that are offered
+    due = F.least(F.lit(top_n), F.lit(offered) - heard)
+    joined = users.join(sizes, "user_id", "left").join(both, "user_id", "left")
+    return joined.where(F.coalesce("size", F.lit(0)) >= due).count()
 
 
 def mean_overlap(now: DataFrame, before: DataFrame, name: str) -> float | None:

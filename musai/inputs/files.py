@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from musai.errors import InputError
 from musai.inputs import headers, listing
 from musai.inputs.listing import Entry
 from musai.inputs.sources import sources
+
+log = logging.getLogger(__name__)
 
 WHOLE_DIGEST = 64 * 2**20  # bytes of a file up to which the snapshot's digest covers all of it
 EDGE_DIGEST = 2**20  # of a larger one: its size, and so many bytes of its beginning and of its end
@@ -37,8 +40,8 @@ def snapshot(config: Config, known: Sequence[Mapping[str, Any]] = ()) -> list[di
     """What identifies the inputs' content: input/name, size, time of change and sha256 of each file.
 
     The sha256 covers the whole of a file up to 64 MB; of a larger one the first and last MB and the time of change.
-    A file that has the same size and time in `known`, an earlier snapshot, is not read again.
-    Raises InputError where an input cannot be listed or a file cannot be read.
+    A file that has the same size and time in `known`, an earlier snapshot, is not read again; one that cannot be read
+    has no sha256, and is a reject. Raises InputError where an input cannot be listed.
     """
     unchanged = {(entry["file"], entry["size"], entry["changed_ns"]): entry["sha256"] for entry in known}
     paths = {source.name: source.path for source in sources(config)}
@@ -61,15 +64,20 @@ def _identity(name: str, entry: Entry, unchanged: Mapping[tuple[str, int, int], 
 
 
 def _digest(entry: Entry) -> str | None:
+    """None of what is no file, or cannot be read."""
     if entry.size < 0:
         return None
     digest = hashlib.sha256()
-    with listing.opened(entry.path) as stream:
-        if entry.size > WHOLE_DIGEST:
-            digest.update(b"%d " % entry.changed_ns + stream.read(EDGE_DIGEST))
-            stream.seek(-EDGE_DIGEST, os.SEEK_END)
-        while block := stream.read(EDGE_DIGEST):
-            digest.update(block)
+    try:
+        with listing.opened(entry.path) as stream:
+            if entry.size > WHOLE_DIGEST:
+                digest.update(b"%d " % entry.changed_ns + stream.read(EDGE_DIGEST))
+                stream.seek(-EDGE_DIGEST, os.SEEK_END)
+            while block := stream.read(EDGE_DIGEST):
+                digest.update(block)
+    except (OSError, pa.ArrowException) as error:
+        log.warning("%s: %s", entry.shown, headers.reason_of(error))
+        return None
     return digest.hexdigest()
 
 

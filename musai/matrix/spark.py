@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from musai.config import Matrix
 from musai.matrix.weighting import weight_sql
 
-# Plays are whole millionths, so decimals add them up exactly, whatever the order.
-EXACT_SUM = "cast(sum(cast({plays} as decimal(19, 6))) as double)"
+# Plays are whole millionths, so decimals add them up exactly, whatever the order. One row of the log counts up to 9e12.
+EXACT_SUM = "cast(sum(cast({plays} as decimal(28, 6))) as double)"
 PLACE_BITS = 33  # of monotonically_increasing_id: the row's place in its partition
 
 

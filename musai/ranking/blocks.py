@@ -66,7 +66,8 @@ def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | Non
     fills a list that would stay short of it. `room`, float32 [users or more, known], is overwritten: who scores many
     blocks hands in the same memory each time.
     """
-    shape = (len(block.user_ids), len(lists.names), lists.top_n)
+    longest = min(lists.top_n, len(models.track_ids))  # no list is longer than all tracks
+    shape = (len(block.user_ids), len(lists.names), longest)
     ranked = Ranked(*(np.empty(shape, kind) for kind in (np.int32, np.float32, np.uint8, np.int32)))
     kernels.rank(
         Heard(block.heard_indptr, block.heard_indices, block.values),

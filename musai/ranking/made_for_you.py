@@ -24,7 +24,7 @@ WITH heard AS (
   WHERE i.plays > 0
 ), tastes AS (
   SELECT user_id, style, max_by(track_id, struct(plays, track_id)) AS because_track_id,
-         sum(cast(plays AS decimal(20, 6))) AS amount
+         sum(cast(plays AS decimal(28, 6))) AS amount
   FROM heard GROUP BY user_id, style
 ), shares AS (
   SELECT u.user_id, o.style, t.because_track_id,

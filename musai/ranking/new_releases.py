@@ -44,7 +44,8 @@ def opened(sources: Sources) -> Releases:
     tracks = _table(sources.tracks, ["track_id", "artist", "explicit"])
     ids = predicted["track_id"].combine_chunks()
     where = pc.index_in(ids, tracks["track_id"].combine_chunks())
-    withheld = np.isin(ids.to_numpy(zero_copy_only=False), list(sources.blocked))
+    blocked = pa.array(sorted(sources.blocked), ids.type)
+    withheld = pc.is_in(ids, blocked).to_numpy(zero_copy_only=False)
     if sources.exclude_explicit:
         explicit = tracks["explicit"].combine_chunks().take(where).fill_null(False)
         withheld |= explicit.to_numpy(zero_copy_only=False)

@@ -9,8 +9,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from musai.config import Config
-from musai.errors import MusaiError
+from musai.errors import InputError, MusaiError
 from musai.warehouse import MANIFEST, Run, Warehouse
 
 if TYPE_CHECKING:
@@ -54,12 +56,20 @@ class Night:
         return made.read(self.session, table) if made else None
 
     def tuned(self) -> Night:
-        """This night with the settings that were published last, where the configuration wants them."""
+        """This night with the settings that were published last, where the configuration wants them.
+
+        Raises InputError where the configuration has changed so much that they do not fit it any more.
+        """
         found = self.latest("model_settings") if self.config.tuning.used else None
         if found is None:
             return self
         settings = {row["name"]: json.loads(row["value"]) for row in found.collect()}
-        return dataclasses.replace(self, config=self.config.tuned(settings))
+        try:
+            return dataclasses.replace(self, config=self.config.tuned(settings))
+        except ValidationError as error:
+            why = error.errors()[0]["msg"].removeprefix("Value error, ")
+            fault = f"tuning.used: what tune_recommender found does not fit ({why}); false leaves it out"
+            raise InputError(fault) from error
 
     def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.progress(f"writing {table}")

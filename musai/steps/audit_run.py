@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from musai import columns
 from musai.evaluation import spark as checks
 from musai.evaluation.audit import Finding, quality_finding, share_finding
+from musai.inputs.files import read_ids
 from musai.steps import Night
 from musai.tables import TABLES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 JOB = "audit_run"
 
@@ -36,19 +43,30 @@ def _tables(night: Night) -> list[Finding]:
 
 
 def _lists(night: Night) -> list[Finding]:
-    recommendations = night.read("recommendations")
-    heard = checks.heard_in_lists(recommendations, night.read("interactions"))
-    due = checks.full_lists(night.read("users"), recommendations, night.config.recommend.top_n, _offered(night))
+    recommendations, interactions = night.read("recommendations"), night.read("interactions")
+    heard = checks.heard_in_lists(recommendations, interactions)
+    top_n, withheld = night.config.recommend.top_n, _withheld(night)
+    full = checks.full_lists(night.read("users"), interactions, recommendations, _track_ids(night), withheld, top_n)
     users = night.run.rows("users") or 0
     return [
         Finding("recommendations: nothing heard", heard == 0, f"{heard} rows name a track that the listener has"),
-        share_finding("recommendations: listeners with a full list", due, users, night.config.audit.min_users_covered),
+        share_finding("recommendations: listeners with a full list", full, users, night.config.audit.min_users_covered),
     ]
 
 
-def _offered(night: Night) -> int:
-    """Tracks that may stand in a list, whoever the listener is; blocked ones are counted out by the lists."""
-    return night.run.rows("items") or 0
+def _track_ids(night: Night) -> DataFrame:
+    """track_id of every track that somebody has heard or that the catalogue has, once each."""
+    heard = night.read("items").select("track_id")
+    return heard.union(night.read("tracks").select("track_id")).distinct() if night.has("tracks") else heard
+
+
+def _withheld(night: Night) -> DataFrame:
+    """track_id of what no list may hold: blocked tracks, and explicit ones where those are left out."""
+    blocked = read_ids(night.config.inputs.blocked_tracks, "inputs.blocked_tracks")
+    found = night.session.createDataFrame(pa.table({"track_id": pa.array(blocked, pa.string())}))
+    if night.config.recommend.explicit == "exclude" and night.has("tracks"):
+        found = found.union(night.read("tracks").where("explicit").select("track_id"))
+    return found.distinct()
 
 
 def _against_parent(night: Night) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,22 @@ def test_sound_speaks_where_there_are_no_words_and_the_other_way_round():
     nobody = nothing_of_artists(600)
     assert cosines(predictor.predict(wordless, nobody), vectors).mean() > 0.9
     assert cosines(predictor.predict(silent, nobody), vectors).mean() > 0.3
+
+
+def test_a_catalogue_of_one_artist_has_tracks_held_out():
+    """Were the artist held out, nothing would be left to learn from, and predictions a million times too long."""
+    tags, vectors = drawn(60)
+    predictor = factors.fit(content_of(tags, ["one"] * 60), vectors, np.full(60, 100), seed=1)
+    found = predictor.predict(content_of(tags, ["one"] * 60), np.tile(vectors.mean(axis=0), (60, 1)))
+    assert np.mean(found**2) == pytest.approx(np.mean(vectors**2), rel=0.5)
+
+
+def test_an_artist_of_a_long_name_costs_no_more_than_the_name():
+    tracemalloc.start()
+    factors._groups(content_of([[0]] * 500, ["x" * 100_000] + ["y"] * 499))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 2**20
 
 
 def test_an_artists_mean_leaves_the_track_itself_out():

@@ -124,3 +124,11 @@ def test_a_list_of_ids_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
     with pytest.raises(InputError) as caught:
         files.read_ids(str(tmp_path / "ids"), "k")
     assert caught.value.faults == [f"k: {tmp_path}/ids:{line}: not valid utf-8" for line in (1, 3)]
+
+
+def test_a_file_that_cannot_be_read_is_no_fault_of_the_snapshot(settings, log: pathlib.Path) -> None:
+    """It is a reject, and the night goes on."""
+    (log / "broken.csv").symlink_to("/proc/self/mem")  # whoever reads its beginning gets an error
+    found = {entry["file"]: entry["sha256"] for entry in files.snapshot(settings(f"inputs.interactions={log}"))}
+    assert found.keys() == {"interactions/a.csv", "interactions/b.csv", "interactions/broken.csv"}
+    assert [file for file, digest in found.items() if digest is None] == ["interactions/broken.csv"]

@@ -92,6 +92,15 @@ def test_sums_are_exact_in_any_order(shuffle_partitions, interactions):
         assert (row["interactions"], row["plays"]) == (9, 123456.889014)
 
 
+def test_the_greatest_plays_that_a_log_may_count_are_added_up(interactions, built):
+    """A billion rows of 1e9 plays with an event weight of 9,000 each are 9e21 plays of one pair."""
+    frame = interactions([("u", "t", 9e21), ("u", "s", 0.000001)])
+    users = matrix.indexed(frame, "user_id", "user_index").collect()
+    assert [(row["interactions"], row["plays"]) for row in users] == [(2, 9e21)]
+    weighted, _ = built(frame, "weighting=log")
+    assert weighted["u", "t"] == pytest.approx(math.log(1 + 9e21))
+
+
 def test_weights_worked_by_hand(interactions, built):
     """Anna has x 8 and y 2, Ben x 5, Cy z 1: 4 pairs, 3 listeners, of whom x has two."""
     frame = interactions([("anna", "x", 8), ("anna", "y", 2), ("ben", "x", 5), ("cy", "z", 1)])

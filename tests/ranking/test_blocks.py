@@ -84,6 +84,14 @@ def test_who_has_everything_gets_what_nobody_has_heard_or_nothing(world, seed):
     assert lists_of(ranked)[2] == [39]
 
 
+def test_lists_longer_than_all_tracks_cost_no_memory(world, seed):
+    made = world(seed)
+    lists = [Lists(top_n, ("for_you",), {"als": 1.0}, 0) for top_n in (10**5, len(made.artist))]
+    found, due = (blocks.recommend(made.block(), made.models(), one) for one in lists)
+    assert found.items.shape == due.items.shape
+    assert lists_of(found) == lists_of(due)
+
+
 def test_who_has_no_weight_gets_the_popular(world, seed):
     made = world(seed)
     models = made.models()

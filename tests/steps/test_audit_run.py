@@ -1,6 +1,7 @@
 """`audit_run` on the tiny night, and what it says of a run that is wrong."""
 
 from musai.evaluation.audit import quality_finding, share_finding
+from musai.evaluation.spark import full_lists
 
 
 def test_every_check_of_a_good_night_holds(night):
@@ -19,3 +20,22 @@ def test_quality_is_refused_only_beyond_the_interval():
 def test_a_share_is_refused_below_its_bound():
     assert share_finding("x", 99, 100, 0.99).passed
     assert not share_finding("x", 98, 100, 0.99).passed
+
+
+def test_a_full_list_is_of_all_tracks_that_are_neither_heard_nor_withheld(spark):
+    """Five tracks, of which nobody has heard e; b and an unknown one are withheld."""
+    users = spark.createDataFrame([("few", 1), ("both", 2), ("most", 4)], "user_id string, interactions bigint")
+    heard = {"few": "a", "both": "ab", "most": "abcd"}
+    pairs = [(user, track) for user, tracks in heard.items() for track in tracks]
+    interactions = spark.createDataFrame(pairs, "user_id string, track_id string")
+    tracks = spark.createDataFrame([(one,) for one in "abcde"], "track_id string")
+    withheld = spark.createDataFrame([("b",), ("unknown",)], "track_id string")
+
+    def full(lists: dict[str, str], top_n: int) -> int:
+        rows = [(user, "for_you", track) for user, tracks in lists.items() for track in tracks]
+        recommended = spark.createDataFrame(rows, "user_id string, list string, track_id string")
+        return full_lists(users, interactions, recommended, tracks, withheld, top_n)
+
+    assert full({"few": "cde", "both": "cde", "most": "e"}, top_n=10) == 3
+    assert full({"few": "cd", "both": "cd", "most": "e"}, top_n=10) == 1
+    assert full({"few": "cd", "both": "cd"}, top_n=2) == 2

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from musai import storage
+from musai.errors import InputError
 from musai.ranking import tuning
 from musai.steps import Night
 from musai.warehouse import Warehouse
@@ -40,3 +41,11 @@ def test_the_next_night_takes_them_unless_it_is_told_not_to(spark, tuned):
     assert found.factorization.factors == tuned.config.factorization.factors
     night.config = tuned.config.tuned({"tuning.used": False})
     assert night.tuned().config.recommend.blend == tuned.config.recommend.blend
+
+
+def test_settings_that_do_not_fit_another_configuration_are_one_line(spark, tuned):
+    other = tuned.config.tuned({"similarity.track_methods": ["bm25"], "recommend.blend": {"bm25": 1.0}})
+    warehouse = Warehouse(storage.at(other.warehouse.path, spark), other)
+    night = Night(spark, other, warehouse, tuned.outcome.run, dt.datetime.now(dt.UTC))
+    with pytest.raises(InputError, match=r"tuning.used: .* does not fit \(recommend.blend: names .*\); false leaves"):
+        night.tuned()
