@@ -27,7 +27,7 @@ def render(facts: Facts) -> str:
     ]
     counted = table("All created tracks by verdict", ("made by", "originality", "tracks"), verdicts, "verdicts", (2,))
     every = sum(row["tracks"] for row in facts.verdicts)
-    cards = "".join(_card(facts, row) for row in facts.created)
+    cards = "".join(_card(facts, place, row) for place, row in enumerate(facts.created))
     return section(
         "created",
         TITLE,
@@ -36,10 +36,10 @@ def render(facts: Facts) -> str:
     )
 
 
-def _card(facts: Facts, row: dict[str, Any]) -> str:
+def _card(facts: Facts, place: int, row: dict[str, Any]) -> str:
     notes = notes_of(row["midi"]) if row["midi"] else None
     style = row["target_style"] or row["style"]
-    title = " ".join(filter(None, (style, f"({row['emotion']})" if row["emotion"] else "")))
+    title = " ".join(filter(None, (style, f"({row['emotion']})" if row["emotion"] else ""))) or "untitled"
     if notes:
         pitches = [note[2] for note in notes]
         label = f"Piano roll: {len(notes)} notes from MIDI pitch {min(pitches)} to {max(pitches)}"
@@ -56,9 +56,21 @@ def _card(facts: Facts, row: dict[str, Any]) -> str:
     ]
     lines = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts_of if value)
     return (
-        f'<article class="track"><h3>{escape(title or "untitled")}</h3>{drawn}<dl>{lines}</dl>'
+        f'<article class="track"><h3 id="made-{place}">{escape(title)}</h3>{drawn}'
+        f"{_player(facts, place, row)}<dl>{lines}</dl>"
         + details(f"Provenance of {name(row['generated_id'])}", f"<pre>{_provenance(row)}</pre>")
         + "</article>"
+    )
+
+
+def _player(facts: Facts, place: int, row: dict[str, Any]) -> str:
+    """The browser's own; the script moves a line over the piano roll, which is as wide as `data-s` seconds."""
+    file = facts.sounds.get(row["generated_id"])
+    if file is None:
+        return absent("It cannot be heard.")
+    return (
+        f'<audio controls preload="none" src="{escape(file)}" aria-labelledby="made-{place}" '
+        f'data-s="{row["duration_s"]:.2f}"></audio>'
     )
 
 

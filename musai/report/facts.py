@@ -45,5 +45,6 @@ class Facts:
     labels: Rows  # track_emotions by label: tracks
     embedded: Embedded | None
     created: Rows | None  # generated_tracks, the newest
+    sounds: dict[str, str]  # generated_id -> its clip, beside the page; those that can be heard
     verdicts: Rows  # generated_tracks by method and verdict: tracks
     likeness: Rows  # generation_metrics

@@ -109,6 +109,7 @@ def facts() -> Facts:
         labels=[{"label": label, "tracks": 20} for _, _, label in spots],
         embedded=Embedded("net", list(tracks), random_numbers.normal(size=(count, 6)).astype(np.float32)),
         created=[created(1), created(2, midi=b"no midi", originality=None, target_style=None, emotion=None)],
+        sounds={f"made 1 {HOSTILE[0]}": "sound/01.ogg"},
         verdicts=[{"method": "style_transfer", "verdict": "original", "tracks": 2}],
         likeness=[
             {"method": "rnn", "style": "reel", "metric": "pitches", "generated": 0.9, "real": 0.95, "other_style": None}

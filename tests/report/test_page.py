@@ -19,7 +19,7 @@ from tests.report.conftest import HOSTILE
 ELEMENTS = (
     "html head meta title style script body header nav main section article footer h1 h2 h3 p a b code pre small bdi "
     "span div ul li dl dt dd details summary table caption thead tbody tr th td figure figcaption svg rect path circle "
-    "text label select optgroup option button noscript output"
+    "text label select optgroup option button noscript output audio"
 )
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -62,7 +62,7 @@ def without(facts: Facts) -> Facts:
     """The same night without anything that a run may lack."""
     return dataclasses.replace(
         facts, dates={"now": "2026-01-02"}, counts=[], reasons=[], jobs=[], metrics=[], emotions=None, labels=[],
-        embedded=None, created=None, verdicts=[], likeness=[],
+        embedded=None, created=None, sounds={}, verdicts=[], likeness=[],
     )  # fmt: skip
 
 
@@ -110,7 +110,8 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(facts: Facts) -> No
     parsed = Parsed(page.rendered(facts))
     assert {tag for tag, _, _ in parsed.elements} <= set(ELEMENTS.split())
     names = {name for _, attributes, _ in parsed.elements for name in attributes}
-    assert not {name for name in names if name.startswith("on")} | names & {"src", "style", "autofocus", "srcdoc"}
+    assert not {name for name in names if name.startswith("on")} | names & {"style", "autofocus", "srcdoc"}
+    assert [(tag, found["src"]) for tag, found, _ in parsed.elements if "src" in found] == [("audio", "sound/01.ogg")]
     [(_, data, _), (_, _, script)] = parsed.all("script")
     assert data["type"] == "application/json"
     [policy] = [meta["content"] or "" for _, meta, _ in parsed.all("meta") if "http-equiv" in meta]
@@ -119,6 +120,14 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(facts: Facts) -> No
         assert f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
+
+
+def test_each_created_track_is_heard_or_says_that_it_cannot_be(facts: Facts) -> None:
+    parsed = Parsed(page.rendered(facts))
+    [(_, heard, _)] = parsed.all("audio")
+    assert heard["data-s"] == "32.00"
+    assert heard["preload"] == "none"
+    assert parsed.texts("p").count("It cannot be heard.") == 1
 
 
 def test_hostile_text_stays_text(facts: Facts) -> None:
