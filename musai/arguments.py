@@ -68,7 +68,8 @@ def parser() -> argparse.ArgumentParser:
         "check --config my.yaml",
         [SAME_OPTIONS],
     )
-    command("jobs", "the jobs with what they read and write", "jobs")
+    jobs = command("jobs", "the jobs with what they read and write", "jobs --svg flow.svg")
+    jobs.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="write them as a picture")
     command("tables", "the tables with columns, keys, kinds and writers", "tables")
     path = command("path", "where the published data of a table lies", "path recommendations")
     path.add_argument("table")
@@ -97,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--run-id", metavar="ID", help="of another run; also of one that the audit refused")
     for action in WAREHOUSE._actions:
         report._add_action(action)
+    command("models", "the models that ship: data, licences, figures", "models")
     _listening_test(command)
     shell = command("completion", "what makes a shell complete these commands", "completion bash >> ~/.bashrc")
     shell.add_argument("shell", choices=["bash", "zsh", "fish"])

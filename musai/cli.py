@@ -95,7 +95,12 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _jobs(_: argparse.Namespace) -> int:
+def _jobs(options: argparse.Namespace) -> int:
+    if options.svg:
+        from musai.tables import picture
+
+        options.svg.write_text(picture.svg(), encoding="utf-8")
+        return 0
     grid = Grid("job", "runs", "reads", "writes", box=None)
     for job in (*tables.order(), *tables.weekly()):
         read, written = tables.reads(job), tables.writes(job)
@@ -203,6 +208,13 @@ def _listening_test(options: argparse.Namespace) -> int:
     return 0
 
 
+def _models(_: argparse.Namespace) -> int:
+    from musai import cards
+
+    print(cards.markdown(), end="")
+    return 0
+
+
 def _completion(options: argparse.Namespace) -> int:
     from musai import completion
 
@@ -220,7 +232,7 @@ def _demo_data(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "nightly": _nightly, "run": _run, "check": _check, "jobs": _jobs, "tables": _tables, "path": _path,
-    "listening-test": _listening_test, "completion": _completion,
+    "listening-test": _listening_test, "completion": _completion, "models": _models,
     "show": _show, "forget": _forget, "demo-data": _demo_data,
     "report": _report, "generate": _generate, "transfer": _transfer, "render": _render,
 }  # fmt: skip

@@ -73,7 +73,7 @@ def _bash() -> str:
         lines.append("        ;;")
     lines += ["    esac", "  fi", '  case "$word" in -*) words=$options ;; esac']
     lines += ['  COMPREPLY=($(compgen -W "$words" -- "$word"))']
-    lines += ['  case "${COMPREPLY[0]}" in *=) type compopt >/dev/null 2>&1 && compopt -o nospace ;; esac', "}"]
+    lines += ['  case "${COMPREPLY[0]}" in *=) compopt -o nospace 2>/dev/null ;; esac', "}"]
     lines += ["complete -o default -F _musai musai"]  # files, where no word fits
     return "\n".join(lines) + "\n"
 
