@@ -16,7 +16,8 @@ from musai import config as configuration
 from musai import tables
 from musai.arguments import parsed
 from musai.config import Config
-from musai.errors import InputError, MusaiError
+from musai.errors import AuditRefused, InputError, MusaiError
+from musai.progress import Progress
 from musai.redaction import Formatter, plain, redacted
 
 
@@ -25,12 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         status = COMMANDS[options.command](options)
-    except InputError as error:
-        for fault in error.faults:
-            console.print(plain(redacted(f"musai: {fault}")), markup=False)
-        status = error.exit_status
     except MusaiError as error:
-        console.print(plain(redacted(f"musai: {error}")), markup=False)
+        for fault in error.faults if isinstance(error, InputError) else [str(error)]:
+            console.print(plain(redacted(f"musai: {fault}")), markup=False)
+        for advice in getattr(error, "__notes__", ()):
+            console.print(f"  {advice}", markup=False)
         status = error.exit_status
     except OSError as error:
         text = f"musai: {error.filename or ''}: {error.strerror or error}".replace(": :", ":")
@@ -63,17 +63,27 @@ def _run(options: argparse.Namespace) -> int:
 
 def _night(options: argparse.Namespace, from_job: str | None, only: tuple[str, ...]) -> int:
     from musai import pipeline, summary
-    from musai.progress import Progress
 
     config = _config(options)
     progress = Progress()
     request = pipeline.Request(_date(options.run_date), options.run_id, from_job, only)
     try:
         outcome = pipeline.nightly(config, request, progress)
+    except MusaiError as error:
+        if progress.run_id:
+            error.add_note(_what_next(error, progress, request.only))
+        raise
     finally:
         progress.end()
     summary.show(outcome, Console(highlight=False))
     return 0
+
+
+def _what_next(error: MusaiError, progress: Progress, only: tuple[str, ...]) -> str:
+    again = f"musai run {progress.at_work}" if only else f"musai nightly --from {progress.at_work}"
+    if isinstance(error, AuditRefused):
+        return f"`musai report --open --run-id {progress.run_id}` shows what the audit found"
+    return f"what was done is kept: `{again} --run-id {progress.run_id}` goes on, with the same options"
 
 
 def _date(text: str | None) -> dt.date | None:

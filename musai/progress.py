@@ -25,6 +25,7 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.run_id = self.at_work = ""  # of the run that has begun, and its job
         self._bar: Bar | None = None
         self._started = time.monotonic()
 
@@ -35,6 +36,7 @@ class Progress:
     def begin(self, run_id: str, jobs: Sequence[str], kept: Sequence[str], usual: Mapping[str, float]) -> None:
         """`usual`: seconds that jobs took the night before, by which the time left is told."""
         self.say(f"run {run_id}: {len(jobs)} jobs" + (f", kept {', '.join(kept)}" if kept else ""))
+        self.run_id = run_id
         self._due, self._usual, self._rows = list(jobs), dict(usual), 0
         if self.console.is_terminal and self.console.file.isatty():
             self._bar = Bar(
@@ -46,12 +48,12 @@ class Progress:
             self._bar.start()
 
     def job(self, job: str) -> None:
-        self._job = job
+        self.at_work = job
         self.step("")
 
     def step(self, text: str) -> None:
         if self._bar:
-            self._bar.update(self._task, description=f"{self._job} {text}".strip())
+            self._bar.update(self._task, description=f"{self.at_work} {text}".strip())
 
     def job_done(self, job: str, seconds: float, counts: Counts) -> None:
         rows = counts.rows_read + counts.rows_written

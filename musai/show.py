@@ -49,7 +49,7 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     """What a listener heard most, and the lists with their reasons. Raises InputError for an unknown listener."""
     heard = _rows(published, "interactions", pc.field("user_id") == user_id)
     if heard is None or not heard.num_rows:
-        raise InputError(f"no listener {user_id!r} in the published run")
+        raise InputError(f"no listener {user_id!r} in the published run; {_example(published, 'users', 'user_id')}")
     names = _names(published)
     title = f"{_shown(user_id)} heard {heard.num_rows} tracks, most of all"
     grid = _grid(console, title, Column("plays", justify="right", style="green"), "track")
@@ -83,7 +83,7 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
     item = _rows(published, "items", pc.field("track_id") == track_id)
     entry = _rows(published, "tracks", pc.field("track_id") == track_id)
     if not (item and item.num_rows) and not (entry and entry.num_rows):
-        raise InputError(f"no track {track_id!r} in the published run")
+        raise InputError(f"no track {track_id!r} in the published run; {_example(published, 'items', 'track_id')}")
     console.print(f"[bold]{_shown(names(track_id))}[/bold]")
     for row in entry.to_pylist() if entry else []:
         for column, value in row.items():
@@ -194,6 +194,13 @@ def _rows(published: Warehouse, table: str, where: pc.Expression) -> pa.Table | 
     if table not in pointer["tables"]:
         return None
     return ds.dataset(published.published_path(table), format="parquet", partitioning=None).to_table(filter=where)
+
+
+def _example(published: Warehouse, table: str, column: str) -> str:
+    """What an id looks like, for somebody who typed one that is not there."""
+    rows = ds.dataset(published.published_path(table), format="parquet", partitioning=None).head(1, columns=[column])
+    ids = ", ".join(map(repr, rows[column].to_pylist()))
+    return f"ids are the input's own text, such as {ids}; `musai path {table}` says where all of them are"
 
 
 def _names(published: Warehouse):  # type: ignore[no-untyped-def]

@@ -92,6 +92,10 @@ function finish() {
 for (const side of sides) {
   let before = 0;
   part(side).addEventListener("play", () => { part(side === "a" ? "b" : "a").pause(); before = part(side).currentTime; });
+  part(side).addEventListener("volumechange", () => { // both are to be as loud as each other
+    const { volume, muted } = part(side);
+    Object.assign(part(side === "a" ? "b" : "a"), { volume, muted });
+  });
   part(side).addEventListener("seeking", () => { before = part(side).currentTime; }); // what is skipped is not heard
   part(side).addEventListener("timeupdate", () => {
     const now = part(side).currentTime;

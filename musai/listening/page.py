@@ -17,7 +17,8 @@ def rendered(test: str, pairs: Sequence[Sequence[str]], seconds: float) -> str:
     data = script_json({"test": test, "pairs": [list(pair) for pair in pairs], "seconds": seconds})
     sides = "".join(
         f'<div class="side"><h3 id="title-{side}">{side.upper()}</h3>'
-        f'<audio id="{side}" controls preload="auto" aria-labelledby="title-{side}"></audio>'
+        f'<audio id="{side}" controls controlslist="nodownload noplaybackrate" preload="auto" '
+        f'aria-labelledby="title-{side}"></audio>'
         f'<label><input type="radio" name="chosen" value="{side}"> {side.upper()} is the better music</label></div>'
         for side in ("a", "b")
     )

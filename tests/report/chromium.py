@@ -24,7 +24,7 @@ KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39,
 
 
 class Page:
-    """A tab: `said` holds what went to its console or was thrown, `asked` what it wanted to load; its own icons apart."""
+    """A tab: `said` holds what went to its console or was thrown, `asked` what it wanted to load but its own icons."""
 
     def __init__(self, commands: Any, answers: Any) -> None:
         self._commands, self._answers, self._number, self._session = commands, answers, 0, ""
