@@ -17,8 +17,8 @@ import symusic
 from musai.music import loudness, synthesis
 
 RATE = 24_000  # Hz
-BYTES_PER_S = 5_000  # about; music of many voices needs more than a tune
-SMALLNESS = 0.8  # of 0 to 1, for libsndfile
+BYTES_PER_S = 4_300  # about; music of many voices needs more than a tune
+SMALLNESS = 0.9  # of 0 to 1, for libsndfile
 TARGET = -23.0  # LUFS, EBU R 128
 PEAK = 10 ** (-1 / 20)  # of full scale: what the coder adds to a peak must not clip
 FADE_S = 0.5

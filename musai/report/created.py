@@ -28,11 +28,12 @@ def render(facts: Facts) -> str:
     counted = table("All created tracks by verdict", ("made by", "originality", "tracks"), verdicts, "verdicts", (2,))
     every = sum(row["tracks"] for row in facts.verdicts)
     cards = "".join(_card(facts, place, row) for place, row in enumerate(facts.created))
+    shown = f"All {every:,}" if len(facts.created) == every else f"The newest {len(facts.created)} of {every:,}"
     return section(
         "created",
         TITLE,
-        f'<p>The newest {len(facts.created)} of {every:,} tracks.</p><div class="made">{cards}</div>'
-        + details("In numbers", counted + _likeness(facts)),
+        f"<p>{'All' if len(facts.created) == every else 'The newest'} {len(facts.created)} of {every:,} tracks.</p>"
+        f'<div class="made">{cards}</div>' + details("In numbers", counted + _likeness(facts)),
     )
 
 
@@ -65,12 +66,13 @@ def _card(facts: Facts, place: int, row: dict[str, Any]) -> str:
 
 def _player(facts: Facts, place: int, row: dict[str, Any]) -> str:
     """The browser's own; the script moves a line over the piano roll, which is as wide as `data-s` seconds."""
-    file = facts.sounds.get(row["generated_id"])
-    if file is None:
+    clip = facts.sounds.get(row["generated_id"])
+    if clip is None:
         return absent("It cannot be heard.")
+    cut = f'<p class="more">The first {clip.seconds:.0f} s.</p>' if clip.seconds < row["duration_s"] - 1 else ""
     return (
-        f'<audio controls preload="none" src="{escape(file)}" aria-labelledby="made-{place}" '
-        f'data-s="{row["duration_s"]:.2f}"></audio>'
+        f'<audio controls preload="none" src="{escape(clip.file)}" aria-labelledby="made-{place}" '
+        f'data-s="{row["duration_s"]:.2f}"></audio>{cut}'
     )
 
 

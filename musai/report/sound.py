@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from musai.music import clips
-from musai.report.facts import Rows
+from collections.abc import Sequence
 
-FOLDER = "sound"  # beside the page
-MOST_BYTES = 3_500_000  # of all clips
+from musai.music import clips
+from musai.report.facts import Clip, Rows
+
+MOST_BYTES = 4_200_000  # of all clips
 MOST_S = 60.0  # of one
 
 
-def files(created: Rows) -> dict[str, bytes | None]:
-    """A clip for each row of generated_tracks, by generated_id; None where its MIDI cannot be heard."""
-    seconds = min(MOST_S, MOST_BYTES / clips.BYTES_PER_S / max(len(created), 1))
-    return {row["generated_id"]: _clip(row["midi"], seconds) for row in created}
+def clips_of(created: Rows) -> dict[str, Clip]:
+    """A clip for each row of generated_tracks that can be heard, by generated_id."""
+    seconds = cut([row["duration_s"] for row in created], MOST_BYTES / clips.BYTES_PER_S)
+    found = {}
+    for place, row in enumerate(created):
+        try:
+            played = clips.levelled(clips.sound(row["midi"] or b"", seconds))
+        except ValueError:  # no MIDI or no notes: the page says that it cannot be heard
+            continue
+        name = f"sound/{place + 1:02d}.ogg"  # by the place on the page: ids are no names of files
+        found[row["generated_id"]] = Clip(name, len(played) / clips.RATE, clips.ogg(played))
+    return found
 
 
-def _clip(midi: bytes | None, seconds: float) -> bytes | None:
-    try:
-        return clips.ogg(clips.levelled(clips.sound(midi or b"", seconds)))
-    except ValueError:  # the page says so
-        return None
-
-
-def name(place: int) -> str:
-    """Of the file of the track that stands at a place of the page; ids are no names of files."""
-    return f"{FOLDER}/{place + 1:02d}.ogg"
+def cut(durations_s: Sequence[float], together_s: float) -> float:
+    """The longest that a clip may be, so that all are within `together_s`; short tracks leave their share to others."""
+    left, most = together_s, MOST_S
+    for number, duration in enumerate(sorted(durations_s)):
+        most = min(MOST_S, left / (len(durations_s) - number))
+        if duration >= most:
+            return most
+        left -= duration
+    return most

@@ -27,8 +27,6 @@ def run(night: Night) -> None:
         return night.read(table) if table in TABLES and night.has(table) else None
 
     found = report.gathered(night.session, read, night.config.report, night.config.seed)
-    clips = sound.files(found["created"] or [])
-    names = {track: sound.name(place) for place, (track, clip) in enumerate(clips.items()) if clip}
     facts = Facts(
         run_id=record.run_id,
         run_date=record.run_date,
@@ -39,19 +37,19 @@ def run(night: Night) -> None:
         counts=report.counts_of({name: night.run.manifest("rejected_rows", job) for name, job in SOURCES.items()}),
         jobs=_history(night, "job_log", earlier, report.JOB_ROWS),
         metrics=_history(night, "recommendation_metrics", earlier, report.METRIC_ROWS),
-        sounds=names,
+        sounds=sound.clips_of(found["created"] or []),
         **found,
     )
     path = page.path_of(record.run_id)
-    files = {f"{posixpath.dirname(path)}/{names[track]}": clip for track, clip in clips.items() if clip}
+    files = {f"{posixpath.dirname(path)}/{clip.file}": clip.content for clip in facts.sounds.values()}
     files[path] = page.rendered(facts).encode()
     for name, content in files.items():
         storage.replace(name, content)
-    rows = [(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()]
-    frame = night.session.createDataFrame(rows, "path string, digest string, bytes bigint")
+    written = [(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()]
+    frame = night.session.createDataFrame(written, "path string, digest string, bytes bigint")
     night.write(frame.coalesce(1), "report_files", JOB)
     megabytes = sum(map(len, files.values())) / 1e6
-    night.note(f"{megabytes:.1f} MB, {len(names)} tracks to listen to: {storage.uri(path)}")
+    night.note(f"{megabytes:.1f} MB, {len(facts.sounds)} tracks to listen to: {storage.uri(path)}")
 
 
 def _earlier(night: Night) -> dict[str, str]:

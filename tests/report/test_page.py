@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from musai.report import page
+from musai.report import page, sound
 from musai.report.facts import Facts
 from musai.report.markup import CONTROLS, escape, script_json, seconds
 from tests.report.conftest import HOSTILE
@@ -93,6 +93,17 @@ def test_each_created_track_is_heard_or_says_that_it_cannot_be(facts: Facts) -> 
     assert heard["data-s"] == "32.00"
     assert heard["preload"] == "none"
     assert parsed.texts("p").count("It cannot be heard.") == 1
+    assert "The first 20 s." in parsed.texts("p")
+
+
+def test_clips_share_what_room_there_is() -> None:
+    assert sound.cut([10, 20, 30], 1000) == sound.MOST_S
+    assert sound.cut([10, 50, 50], 70) == 30
+    assert sound.cut([50, 50, 50, 50], 100) == 25
+    assert sound.cut([], 100) == sound.MOST_S
+    for durations in ([5, 9, 33, 41, 70], [100] * 7):
+        longest = sound.cut(durations, 90)
+        assert sum(min(duration, longest) for duration in durations) == pytest.approx(90)
 
 
 def test_hostile_text_stays_text(facts: Facts) -> None:
