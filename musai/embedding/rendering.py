@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import soxr
-import symusic
 
 from musai.embedding.audio import SAMPLE_RATE, Plan, Unusable, checked, filled
 from musai.music import synthesis

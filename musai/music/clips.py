@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
-import symusic
 
 from musai.music import loudness, synthesis
+from musai.music.midi import MidiFault, score_of
 
 RATE = 24_000  # Hz
 BYTES_PER_S = 4_300  # about; music of many voices needs more than a tune
@@ -27,18 +26,15 @@ FADE_S = 0.5
 def sound(midi: bytes, seconds: float) -> np.ndarray:
     """float32 [samples], mono at RATE: at most so many seconds from the first note on, faded out at the end.
 
-    Raises ValueError for what is no MIDI or has no notes.
+    Half a second at least, so that it has a loudness. Raises MidiFault for what is no MIDI or has no notes.
     """
-    try:
-        score: Any = symusic.Score.from_midi(midi, "second")
-    except (RuntimeError, IndexError) as error:
-        raise ValueError(f"no MIDI: {error}") from error
+    score = score_of(midi, "second")
     if not score.note_num():
-        raise ValueError("no notes")
+        raise MidiFault("no notes")
     score = score.shift_time(-min(float(track.notes[0].time) for track in score.sort().tracks if len(track.notes)))
     cut = score.clip(0, seconds, clip_end=False)  # True would leave out what rings on at the end
     played = np.asarray(soxr.resample(synthesis.mono(cut), synthesis.RATE, RATE), np.float32)[: round(seconds * RATE)]
-    return faded(played)
+    return faded(np.pad(played, (0, max(RATE // 2 - len(played), 0))))
 
 
 def faded(played: np.ndarray) -> np.ndarray:

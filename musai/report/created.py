@@ -32,8 +32,7 @@ def render(facts: Facts) -> str:
     return section(
         "created",
         TITLE,
-        f"<p>{'All' if len(facts.created) == every else 'The newest'} {len(facts.created)} of {every:,} tracks.</p>"
-        f'<div class="made">{cards}</div>' + details("In numbers", counted + _likeness(facts)),
+        f'<p>{shown} tracks.</p><div class="made">{cards}</div>' + details("In numbers", counted + _likeness(facts)),
     )
 
 

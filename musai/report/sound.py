@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from musai.music import clips
+from musai.music.midi import MidiFault
 from musai.report.facts import Clip, Rows
 
 MOST_BYTES = 4_200_000  # of all clips
@@ -18,7 +19,7 @@ def clips_of(created: Rows) -> dict[str, Clip]:
     for place, row in enumerate(created):
         try:
             played = clips.levelled(clips.sound(row["midi"] or b"", seconds))
-        except ValueError:  # no MIDI or no notes: the page says that it cannot be heard
+        except MidiFault:  # no MIDI or no notes: the page says that it cannot be heard
             continue
         name = f"sound/{place + 1:02d}.ogg"  # by the place on the page: ids are no names of files
         found[row["generated_id"]] = Clip(name, len(played) / clips.RATE, clips.ogg(played))

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from musai.music import clips, loudness
-from musai.music.midi import write_midi
+from musai.music.midi import MidiFault, write_midi
 from musai.music.notes import STEPS_PER_QUARTER, Track, piece_of
 
 Q = STEPS_PER_QUARTER
@@ -45,6 +45,12 @@ def test_every_clip_is_as_loud_as_any_other_also_when_coded() -> None:
         assert len(file) < 10 * clips.BYTES_PER_S
 
 
+def test_the_shortest_note_has_a_loudness() -> None:
+    played = clips.sound(write_midi(piece_of([(60, 0, 1, 80, 0)], tempo_bpm=240)), 5)
+    assert len(played) == clips.RATE // 2
+    assert loudness.integrated(clips.levelled(played), clips.RATE) > -40
+
+
 def test_what_would_clip_stays_softer() -> None:
     click = np.zeros(clips.RATE, np.float32)
     click[::4000] = 0.9
@@ -59,5 +65,5 @@ def test_the_same_notes_give_the_same_sound() -> None:
 
 @pytest.mark.parametrize("midi", [b"", b"no MIDI", write_midi(piece_of([]))])
 def test_what_cannot_be_heard_is_an_error(midi: bytes) -> None:
-    with pytest.raises(ValueError, match=r"no MIDI|no notes"):
+    with pytest.raises(MidiFault, match=r"not MIDI|no notes"):
         clips.sound(midi, 5)
