@@ -21,6 +21,7 @@ from musai.progress import Progress
 from musai.redaction import redacted
 from musai.steps import Night, step
 from musai.warehouse import Run, Warehouse, begin_record, listed, small_file
+from musai.warehouse.timing import usual_seconds
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -91,7 +92,7 @@ def _nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     base = _published_night(warehouse) if weekly else None
     run, jobs, kept = _run(spark, config, warehouse, request, now)
     outcome = Outcome(run, {}, {}, kept)
-    progress.begin(run.run_id, jobs, kept)
+    progress.begin(run.run_id, jobs, kept, usual_seconds(warehouse, run))
     for job in jobs:
         night = Night(spark, config, warehouse, run, now, progress.step, base=base)
         if tables.TABLES["model_settings"] in tables.reads(job):

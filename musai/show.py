@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column
@@ -16,6 +18,7 @@ from musai import storage
 from musai.columns import FOR_YOU
 from musai.config import Config
 from musai.errors import InputError
+from musai.listening.answers import FEWEST_RATERS
 from musai.redaction import plain
 from musai.report.page import path_of
 from musai.warehouse import Warehouse
@@ -32,19 +35,24 @@ def warehouse(config: Config) -> Warehouse:
     return Warehouse(storage.at(config.warehouse.path, session), config)
 
 
+def _grid(console: Console, title: str, *columns: str | Column) -> Grid:
+    """A table: with a rule under its head on a terminal, aligned text elsewhere."""
+    drawn = box.SIMPLE_HEAD if console.is_terminal else None
+    return Grid(*columns, title=title, title_justify="left", title_style="bold", header_style="bold", box=drawn)
+
+
+def _ranked() -> tuple[Column | str, ...]:
+    return Column("", justify="right", style="dim"), _whole("track"), Column("score", justify="right", style="green")
+
+
 def user(published: Warehouse, user_id: str, console: Console) -> None:
     """What a listener heard most, and the lists with their reasons. Raises InputError for an unknown listener."""
     heard = _rows(published, "interactions", pc.field("user_id") == user_id)
     if heard is None or not heard.num_rows:
-        raise InputError(f"no listener {user_id!r} in the published run")
+        raise InputError(f"no listener {user_id!r} in the published run; {_example(published, 'users', 'user_id')}")
     names = _names(published)
-    grid = Grid(
-        "plays",
-        _whole("track"),
-        title=f"{_shown(user_id)} heard {heard.num_rows} tracks, most of all",
-        box=None,
-        title_justify="left",
-    )
+    title = f"{_shown(user_id)} heard {heard.num_rows} tracks, most of all"
+    grid = _grid(console, title, Column("plays", justify="right", style="green"), _whole("track"))
     for row in heard.sort_by([("plays", "descending"), ("track_id", "ascending")]).slice(0, 10).to_pylist():
         grid.add_row(f"{row['plays']:g}", _shown(names(row["track_id"])))
     console.print(grid)
@@ -52,8 +60,8 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
     lists = _rows(published, "recommendations", pc.field("user_id") == user_id)
     assert lists is not None
     for name in sorted(pc.unique(lists["list"]).to_pylist(), key=lambda name: (name != FOR_YOU, name)):
-        columns = ("", _whole("track"), "score", "from", _whole("because"))
-        grid = Grid(*columns, title=f"\n{escape(name)}", box=None, title_justify="left")
+        columns = (*_ranked(), Column("from", style="cyan"), _whole("because", style="dim"))
+        grid = _grid(console, f"\n{escape(name)}", *columns)
         one = lists.filter(pc.equal(lists["list"], name)).sort_by("rank")
         for row in one.slice(0, ROWS).to_pylist():
             because = names(row["because_track_id"]) if row["because_track_id"] is not None else ""
@@ -75,7 +83,7 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
     item = _rows(published, "items", pc.field("track_id") == track_id)
     entry = _rows(published, "tracks", pc.field("track_id") == track_id)
     if not (item and item.num_rows) and not (entry and entry.num_rows):
-        raise InputError(f"no track {track_id!r} in the published run")
+        raise InputError(f"no track {track_id!r} in the published run; {_example(published, 'items', 'track_id')}")
     console.print(f"[bold]{_shown(names(track_id))}[/bold]")
     for row in entry.to_pylist() if entry else []:
         for column, value in row.items():
@@ -95,7 +103,7 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
         console.print("  no neighbours")
         return
     for method in pc.unique(near["method"]).to_pylist():
-        grid = Grid("", _whole("track"), "score", title=f"\nneighbours by {method}", box=None, title_justify="left")
+        grid = _grid(console, f"\nneighbours by {method}", *_ranked())
         one = near.filter(pc.equal(near["method"], method)).sort_by("rank").slice(0, ROWS)
         for row in one.to_pylist():
             grid.add_row(str(row["rank"]), _shown(names(row["similar_track_id"])), f"{row['score']:.4g}")
@@ -124,9 +132,9 @@ def _mood_profile(published: Warehouse, heard: pa.Table, console: Console) -> No
     console.print(f"\nmoods, by plays of {known}: {shares}; valence {middle[0]:+.2f}, arousal {middle[1]:+.2f}")
 
 
-def _whole(header: str) -> Column:
+def _whole(header: str, style: str = "") -> Column:
     """A column of names and ids, which go on in the next line where the screen is too narrow."""
-    return Column(header, overflow="fold")
+    return Column(header, overflow="fold", style=style)
 
 
 def _shown(text: str) -> str:
@@ -150,6 +158,26 @@ def _generated(published: Warehouse, track_id: str, console: Console) -> bool:
     return True
 
 
+def judgement(results: dict[str, Any], console: Console) -> None:
+    """What the raters of a listening test said: how often they chose created music over real music."""
+    left_out = ", ".join(f"{results[name]} {name}" for name in ("incomplete", "inattentive") if results[name])
+    console.print(f"test {results['test']}: {results['raters']} raters counted; left out: {left_out or 'nobody'}")
+    if results["agreement"] is not None:
+        console.print(f"their agreement, Krippendorff's alpha: {results['agreement']:.2f} (1 whole, 0 by chance)")
+    grid = _grid(console, "\nchosen over real music (50%: nobody can tell them apart, or both are as good)",
+        "made by", "style", Column("answers", justify="right"), Column("share", justify="right", style="green"),
+        Column("95% interval", justify="right"),
+    )  # fmt: skip
+    for row in results["chosen_over_real"]:
+        interval = f"{row['low']:.0%} to {row['high']:.0%}"
+        grid.add_row(row["method"], row["style"], str(row["answers"]), f"{row['share']:.0%}", interval)
+    console.print(grid)
+    if results["verdict"]:
+        console.print("the next night's evaluate_music writes these figures into generation_metrics")
+    else:
+        console.print(f"no verdict: it takes {FEWEST_RATERS} raters; count again with the answers of more of them")
+
+
 def report(published: Warehouse, run_id: str | None = None) -> str:
     """Where the page of the published run, or of any other, lies. Raises InputError where there is none."""
     if run_id is None:
@@ -171,6 +199,13 @@ def _rows(published: Warehouse, table: str, where: pc.Expression) -> pa.Table | 
     if table not in pointer["tables"]:
         return None
     return ds.dataset(published.published_path(table), format="parquet", partitioning=None).to_table(filter=where)
+
+
+def _example(published: Warehouse, table: str, column: str) -> str:
+    """What an id looks like, for somebody who typed one that is not there."""
+    rows = ds.dataset(published.published_path(table), format="parquet", partitioning=None).head(1, columns=[column])
+    ids = ", ".join(map(repr, rows[column].to_pylist()))
+    return f"ids are the input's own text, such as {ids}; `musai path {table}` says where all of them are"
 
 
 def _names(published: Warehouse):  # type: ignore[no-untyped-def]

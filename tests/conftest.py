@@ -8,6 +8,7 @@ import pytest
 
 from musai import config as configuration
 from tests import nights
+from tests.report import chromium
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,19 @@ def night_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def night(spark, night_folder: pathlib.Path) -> nights.Made:
     """One whole tiny night, run once; each job's test looks at its own tables."""
     return nights.run(nights.settings_of(night_folder))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory):
+    """A tab of a real browser, for tests marked `chromium.NEEDED`."""
+    with chromium.opened(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's own script."""
+    found = chromium.axe(tmp_path_factory.mktemp("axe"))
+    if found is None:
+        pytest.skip("axe-core cannot be had from npm")
+    return found

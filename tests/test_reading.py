@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import musai
@@ -47,6 +50,29 @@ def test_the_run_of_a_date(night):
     assert len(musai.read("users", warehouse=warehouse, run_date=date)) == 40
     with pytest.raises(InputError, match="no run of 1999-01-01 is published yet"):
         musai.read("users", warehouse=warehouse, run_date=dt.date(1999, 1, 1))
+
+
+def test_each_call_looks_up_what_is_published(tmp_path):
+    def publish(run_id: str, plays: float) -> None:
+        folder = f"interactions/run_id={run_id}"
+        (tmp_path / folder).mkdir(parents=True)
+        rows = {"user_id": ["u"], "track_id": ["t"], "plays": [plays], "events": [1], "last_event_at": [None]}
+        types = pa.schema(
+            [("user_id", pa.string()), ("track_id", pa.string()), ("plays", pa.float64()), ("events", pa.int64()),
+             ("last_event_at", pa.timestamp("us", "UTC"))]
+        )  # fmt: skip
+        pq.write_table(pa.table(rows, types), tmp_path / folder / "part-0.parquet")
+        tables = {"interactions": {"run_id": run_id, "path": folder}}
+        pointer = {"run_id": run_id, "run_date": "2026-01-01", "report": None, "tables": tables}
+        (tmp_path / "_published.json").write_text(json.dumps(pointer))
+
+    def plays() -> list[float]:
+        return musai.read("interactions", warehouse=tmp_path, where={"user_id": "u"})["plays"].tolist()
+
+    publish("first", 1.0)
+    assert plays() == plays() == [1.0]
+    publish("second", 2.0)
+    assert plays() == [2.0]
 
 
 def test_what_is_not_there_is_named(night, tmp_path):

@@ -27,19 +27,19 @@ def render(facts: Facts) -> str:
     ]
     counted = table("All created tracks by verdict", ("made by", "originality", "tracks"), verdicts, "verdicts", (2,))
     every = sum(row["tracks"] for row in facts.verdicts)
-    cards = "".join(_card(facts, row) for row in facts.created)
+    cards = "".join(_card(facts, place, row) for place, row in enumerate(facts.created))
+    shown = f"All {every:,}" if len(facts.created) == every else f"The newest {len(facts.created)} of {every:,}"
     return section(
         "created",
         TITLE,
-        f'<p>The newest {len(facts.created)} of {every:,} tracks.</p><div class="made">{cards}</div>'
-        + details("In numbers", counted + _likeness(facts)),
+        f'<p>{shown} tracks.</p><div class="made">{cards}</div>' + details("In numbers", counted + _likeness(facts)),
     )
 
 
-def _card(facts: Facts, row: dict[str, Any]) -> str:
+def _card(facts: Facts, place: int, row: dict[str, Any]) -> str:
     notes = notes_of(row["midi"]) if row["midi"] else None
     style = row["target_style"] or row["style"]
-    title = " ".join(filter(None, (style, f"({row['emotion']})" if row["emotion"] else "")))
+    title = " ".join(filter(None, (style, f"({row['emotion']})" if row["emotion"] else ""))) or "untitled"
     if notes:
         pitches = [note[2] for note in notes]
         label = f"Piano roll: {len(notes)} notes from MIDI pitch {min(pitches)} to {max(pitches)}"
@@ -56,9 +56,22 @@ def _card(facts: Facts, row: dict[str, Any]) -> str:
     ]
     lines = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts_of if value)
     return (
-        f'<article class="track"><h3>{escape(title or "untitled")}</h3>{drawn}<dl>{lines}</dl>'
+        f'<article class="track"><h3 id="made-{place}">{escape(title)}</h3>{drawn}'
+        f"{_player(facts, place, row)}<dl>{lines}</dl>"
         + details(f"Provenance of {name(row['generated_id'])}", f"<pre>{_provenance(row)}</pre>")
         + "</article>"
+    )
+
+
+def _player(facts: Facts, place: int, row: dict[str, Any]) -> str:
+    """The browser's own; the script moves a line over the piano roll, which is as wide as `data-s` seconds."""
+    clip = facts.sounds.get(row["generated_id"])
+    if clip is None:
+        return absent("It cannot be heard.")
+    cut = f'<p class="more">The first {clip.seconds:.0f} s.</p>' if clip.seconds < row["duration_s"] - 1 else ""
+    return (
+        f'<audio controls preload="none" src="{escape(clip.file)}" aria-labelledby="made-{place}" '
+        f'data-s="{row["duration_s"]:.2f}"></audio>{cut}'
     )
 
 

@@ -20,6 +20,15 @@ class Embedded:
 
 
 @dataclasses.dataclass(frozen=True)
+class Clip:
+    """What a track sounds like: a file beside the page, its length, its bytes."""
+
+    file: str
+    seconds: float
+    content: bytes
+
+
+@dataclasses.dataclass(frozen=True)
 class Facts:
     """A run, its tables where it has them (None or no rows where not), and what earlier nights left to compare with.
 
@@ -45,5 +54,6 @@ class Facts:
     labels: Rows  # track_emotions by label: tracks
     embedded: Embedded | None
     created: Rows | None  # generated_tracks, the newest
+    sounds: dict[str, Clip]  # of created tracks, by generated_id; those that can be heard
     verdicts: Rows  # generated_tracks by method and verdict: tracks
     likeness: Rows  # generation_metrics

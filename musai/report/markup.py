@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -21,6 +23,11 @@ def escape(value: object) -> str:
 def script_json(value: Any) -> str:
     """JSON that stands safely in a <script type="application/json">: nothing in it ends the element or a line."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(IN_SCRIPT)
+
+
+def digest(text: str) -> str:
+    """Of a style or script that stands in the page, as its content policy names it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def name(text: object, language: str | None = None) -> str:

@@ -130,6 +130,24 @@ if (picker) {
   show(listeners[picker.value]);
 }
 
+// -- created tracks: one sounds at a time, and a line over its piano roll shows where ----------------------------------------
+
+const players = [...document.querySelectorAll("audio")];
+for (const player of players) {
+  const roll = player.parentElement.querySelector(".roll");
+  const head = shape("path", { class: "head", d: "M0 0V999" });
+  const follow = () => {
+    const width = roll.viewBox.baseVal.width;
+    head.setAttribute("transform", `translate(${Math.min((player.currentTime / player.dataset.s) * width, width)} 0)`);
+    if (!player.paused) requestAnimationFrame(follow);
+  };
+  player.addEventListener("play", () => {
+    for (const other of players) if (other !== player) other.pause();
+    if (roll) { roll.append(head); follow(); }
+  });
+  if (roll) player.addEventListener("seeked", follow);
+}
+
 // -- pictures of tracks: the pointer and the arrow keys name a point -------------------------------------------------------
 
 for (const explored of document.querySelectorAll(".explored")) {

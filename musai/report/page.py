@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import importlib.resources
 from typing import Any
 
 from musai.report import created, listeners, night, quality, tracks
 from musai.report.facts import Facts
-from musai.report.markup import escape, script_json
+from musai.report.markup import digest, escape, script_json
 
 ANSWERS = {
     "night": night.TITLE,
@@ -29,7 +27,7 @@ def rendered(facts: Facts) -> str:
     """HTML whose content policy lets nothing be loaded and no other script run than its own."""
     numbers = {track_id: number for number, track_id in enumerate(sorted(facts.tracks))}
     css, js = (_asset(name) for name in ("page.css", "page.js"))
-    policy = f"default-src 'none'; style-src '{_digest(css)}'; script-src '{_digest(js)}'; media-src 'self'"
+    policy = f"default-src 'none'; style-src '{digest(css)}'; script-src '{digest(js)}'; media-src 'self'"
     links = "".join(f'<li><a href="#{key}">{title}</a></li>' for key, title in ANSWERS.items())
     data = {
         "tracks": [_track(track_id, facts.tracks[track_id]) for track_id in numbers],
@@ -56,10 +54,6 @@ def rendered(facts: Facts) -> str:
 
 def _asset(name: str) -> str:
     return importlib.resources.files("musai.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _track(track_id: str, known: dict[str, Any]) -> list[Any]:

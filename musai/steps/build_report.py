@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from typing import TYPE_CHECKING
 
-from musai.report import page
+from musai.report import page, sound
 from musai.report import spark as report
 from musai.report.facts import Facts, Rows
 from musai.steps import Night
@@ -25,6 +26,7 @@ def run(night: Night) -> None:
     def read(table: str) -> DataFrame | None:
         return night.read(table) if table in TABLES and night.has(table) else None
 
+    found = report.gathered(night.session, read, night.config.report, night.config.seed)
     facts = Facts(
         run_id=record.run_id,
         run_date=record.run_date,
@@ -35,15 +37,19 @@ def run(night: Night) -> None:
         counts=report.counts_of({name: night.run.manifest("rejected_rows", job) for name, job in SOURCES.items()}),
         jobs=_history(night, "job_log", earlier, report.JOB_ROWS),
         metrics=_history(night, "recommendation_metrics", earlier, report.METRIC_ROWS),
-        **report.gathered(night.session, read, night.config.report, night.config.seed),
+        sounds=sound.clips_of(found["created"] or []),
+        **found,
     )
-    content = page.rendered(facts).encode()
     path = page.path_of(record.run_id)
-    storage.replace(path, content)
-    row = (path, hashlib.sha256(content).hexdigest(), len(content))
-    frame = night.session.createDataFrame([row], "path string, digest string, bytes bigint")
+    files = {f"{posixpath.dirname(path)}/{clip.file}": clip.content for clip in facts.sounds.values()}
+    files[path] = page.rendered(facts).encode()
+    for name, content in files.items():
+        storage.replace(name, content)
+    written = [(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()]
+    frame = night.session.createDataFrame(written, "path string, digest string, bytes bigint")
     night.write(frame.coalesce(1), "report_files", JOB)
-    night.note(f"{len(content) / 1e6:.1f} MB: {storage.uri(path)}")
+    megabytes = sum(map(len, files.values())) / 1e6
+    night.note(f"{megabytes:.1f} MB, {len(facts.sounds)} tracks to listen to: {storage.uri(path)}")
 
 
 def _earlier(night: Night) -> dict[str, str]:

@@ -9,6 +9,7 @@ from musai.evaluation import music_metrics
 from musai.generation import composer, judge
 from musai.generation.making import SAMPLED
 from musai.generation.spark import model_name, published
+from musai.listening import answers
 from musai.music.midi import read_midi
 from musai.steps import Night
 
@@ -38,6 +39,9 @@ def run(night: Night) -> None:
         near = sum(ours > other for ours, _, other in compared.values())
         night.note(f"{method}, {style}: nearer to its own style than to another on {near} of {len(compared)} features")
     rows += _shares_refused(night)
+    if judged := answers.latest(night.run.storage):
+        rows += answers.as_metrics(judged)
+        night.note(f"{judged['raters']} listeners compared them with real music in test {judged['test']}")
     night.write(night.session.createDataFrame(rows, SCHEMA).coalesce(1), "generation_metrics", JOB)
 
 

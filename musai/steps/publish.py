@@ -17,7 +17,7 @@ def check_audit(night: Night) -> None:
 def run(night: Night) -> None:
     """The log row of this job is written and sealed before the pointer moves: what is published never changes."""
     check_audit(night)
-    report = night.read("report_files").select("path").first()
+    report = night.read("report_files").where("path like '%.html'").select("path").first()
     night.seal_log(JOB)
     night.warehouse.publish(night.run, report=report["path"] if report else None)
     removed = night.warehouse.expire(night.now)

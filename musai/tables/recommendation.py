@@ -311,11 +311,11 @@ DECLARED = (
         ("build_report",),
         ("publish",),
         columns("""
-            path string | the page, relative to the warehouse
+            path string | the page (.html) or a sound beside it, relative to the warehouse
             digest string | sha256 of its bytes
             bytes bigint | how many
         """),
-        "The page that shows the run.",
+        "The page that shows the run, and its sounds.",
     ),
     Table(
         "job_log",

@@ -12,12 +12,19 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NEEDED = [
+    pytest.mark.system,
+    pytest.mark.skipif(PROGRAM is None, reason="no Chromium: apt-get install chromium"),
+]
+DESKTOP, PHONE = (1280, 900), (390, 844)
 KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 
 class Page:
-    """A tab: `said` holds what went to its console or was thrown, `asked` what it wanted from the network."""
+    """A tab: `said` holds what went to its console or was thrown, `asked` what it wanted to load but its own icons."""
 
     def __init__(self, commands: Any, answers: Any) -> None:
         self._commands, self._answers, self._number, self._session = commands, answers, 0, ""
@@ -51,7 +58,7 @@ class Page:
         method, params = message.get("method", ""), message.get("params", {})
         if method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
             self.said.append(json.dumps(params))
-        elif method == "Network.requestWillBeSent":
+        elif method == "Network.requestWillBeSent" and not params["request"]["url"].startswith("data:"):
             self.asked.append(params["request"]["url"])
         return message
 
@@ -88,6 +95,8 @@ def opened(folder: pathlib.Path) -> Iterator[Page]:
         PROGRAM,
         "--headless",
         "--disable-gpu",
+        "--mute-audio",
+        "--autoplay-policy=no-user-gesture-required",
         *run_as_root,
         f"--user-data-dir={folder}",
         "--remote-debugging-pipe",
@@ -105,3 +114,21 @@ def opened(folder: pathlib.Path) -> Iterator[Page]:
     finally:
         browser.terminate()
         browser.wait(30)
+
+
+def axe(folder: pathlib.Path) -> str | None:
+    """axe-core as npm has it; None where there is no npm or no registry."""
+    try:
+        command = ["npm", "install", "--silent", "--no-audit", "--prefix", str(folder), "axe-core@4"]
+        subprocess.run(command, check=True, capture_output=True, timeout=300)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+def serious_faults(tab: Page, checker: str) -> list[list[Any]]:
+    """What axe-core calls serious or critical of the page that is open: impact, rule, the first elements."""
+    tab.run(f"{checker}; 0")
+    faults = "found.violations.map((each) => [each.impact, each.id, each.nodes.slice(0, 3).map((n) => n.html)])"
+    found = tab.run(f"axe.run().then((found) => {faults})")
+    return [fault for fault in found if fault[0] in ("serious", "critical")]

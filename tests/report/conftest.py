@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import symusic
 
-from musai.report.facts import Embedded, Facts
+from musai.report.facts import Clip, Embedded, Facts
 
 HOSTILE = [
     "</script><script>document.title='stolen'</script>",
@@ -109,6 +109,7 @@ def facts() -> Facts:
         labels=[{"label": label, "tracks": 20} for _, _, label in spots],
         embedded=Embedded("net", list(tracks), random_numbers.normal(size=(count, 6)).astype(np.float32)),
         created=[created(1), created(2, midi=b"no midi", originality=None, target_style=None, emotion=None)],
+        sounds={f"made 1 {HOSTILE[0]}": Clip("sound/01.ogg", 20.0, b"")},
         verdicts=[{"method": "style_transfer", "verdict": "original", "tracks": 2}],
         likeness=[
             {"method": "rnn", "style": "reel", "metric": "pitches", "generated": 0.9, "real": 0.95, "other_style": None}

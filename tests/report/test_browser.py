@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
 
 import pytest
 
+from musai.music import clips
 from musai.report import page
 from musai.report.facts import Facts
 from tests.report import chromium
+from tests.report.conftest import midi
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium: apt-get install chromium"),
-]
-DESKTOP, PHONE = (1280, 900), (390, 844)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory):
-    with chromium.opened(tmp_path_factory.mktemp("chromium")) as opened:
-        yield opened
+pytestmark = chromium.NEEDED
+DESKTOP, PHONE = chromium.DESKTOP, chromium.PHONE
 
 
 @pytest.fixture
@@ -30,7 +22,10 @@ def shown(browser: chromium.Page, facts: Facts, tmp_path: pathlib.Path):
     file = tmp_path / "index.html"
     file.write_text(page.rendered(facts), encoding="utf-8")
 
-    def opened(size: tuple[int, int] = DESKTOP, scheme: str = "light") -> chromium.Page:
+    def opened(size: tuple[int, int] = DESKTOP, scheme: str = "light", sounds: bool = False) -> chromium.Page:
+        if sounds:
+            (tmp_path / "sound").mkdir()
+            (tmp_path / "sound/01.ogg").write_bytes(clips.ogg(clips.sound(midi(1), 10)))
         browser.said.clear()
         browser.asked.clear()
         browser.open(file.as_uri(), *size, scheme)
@@ -84,30 +79,23 @@ def test_arrow_keys_go_from_track_to_track(shown, facts: Facts) -> None:
     assert tab.run("document.querySelectorAll('.here').length") == 1
 
 
-def axe(folder: pathlib.Path) -> str | None:
-    """axe-core as npm has it; None where there is no npm or no registry."""
-    try:
-        command = ["npm", "install", "--silent", "--no-audit", "--prefix", str(folder), "axe-core@4"]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def checker(tmp_path_factory: pytest.TempPathFactory) -> str:
-    found = axe(tmp_path_factory.mktemp("axe"))
-    if found is None:
-        pytest.skip("axe-core cannot be had from npm")
-    return found
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_axe_finds_no_serious_fault(shown, checker: str, size, scheme) -> None:
     tab = shown(size, scheme)
     tab.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    tab.run(f"{checker}; 0")
-    faults = "found.violations.map((each) => [each.impact, each.id, each.nodes.slice(0, 3).map((n) => n.html)])"
-    found = tab.run(f"axe.run().then((found) => {faults})")
-    assert [fault for fault in found if fault[0] in ("serious", "critical")] == []
+    assert chromium.serious_faults(tab, checker) == []
+
+
+def test_a_created_track_plays_and_a_line_shows_where(shown, tmp_path: pathlib.Path) -> None:
+    tab = shown(sounds=True)
+    script = """new Promise((done) => {
+      const player = document.querySelector('audio');
+      player.addEventListener('timeupdate', () => { if (player.currentTime > .3) done(player.currentTime); });
+      player.play();
+    })"""
+    assert tab.run(script) > 0.3
+    assert tab.run("document.querySelector('.head').getAttribute('transform')").startswith("translate(")
+    assert tab.run("document.querySelectorAll('.head').length") == 1
+    assert tab.said == []
+    assert [url.rsplit("/", 2)[-2:] for url in tab.asked[1:]] == [["sound", "01.ogg"]]

@@ -5,64 +5,29 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import html.parser
 import itertools
 import json
 
 import pytest
 
-from musai.report import page
+from musai.report import page, sound
 from musai.report.facts import Facts
 from musai.report.markup import CONTROLS, escape, script_json, seconds
 from tests.report.conftest import HOSTILE
+from tests.report.parsed import Parsed
 
 ELEMENTS = (
     "html head meta title style script body header nav main section article footer h1 h2 h3 p a b code pre small bdi "
     "span div ul li dl dt dd details summary table caption thead tbody tr th td figure figcaption svg rect path circle "
-    "text label select optgroup option button noscript output"
+    "text label select optgroup option button noscript output audio"
 )
-VOID = {"meta", "br", "hr", "img", "input", "link"}
-
-
-class Parsed(html.parser.HTMLParser):
-    """Elements with their attributes and text, in order; the end tags must fit."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None], list[str]]] = []
-        self.open: list[tuple[str, dict[str, str | None], list[str]]] = []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        assert len(dict(attrs)) == len(attrs), f"<{tag}> has an attribute twice"
-        self.elements.append((tag, dict(attrs), []))
-        if tag not in VOID:
-            self.open.append(self.elements[-1])
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs), []))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data):
-        for _, _, texts in self.open:
-            texts.append(data)
-
-    def all(self, *tags: str) -> list[tuple[str, dict[str, str | None], str]]:
-        return [(tag, attributes, "".join(texts)) for tag, attributes, texts in self.elements if tag in tags]
-
-    def texts(self, tag: str) -> list[str]:
-        return [text for _, _, text in self.all(tag)]
 
 
 def without(facts: Facts) -> Facts:
     """The same night without anything that a run may lack."""
     return dataclasses.replace(
         facts, dates={"now": "2026-01-02"}, counts=[], reasons=[], jobs=[], metrics=[], emotions=None, labels=[],
-        embedded=None, created=None, verdicts=[], likeness=[],
+        embedded=None, created=None, sounds={}, verdicts=[], likeness=[],
     )  # fmt: skip
 
 
@@ -110,7 +75,8 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(facts: Facts) -> No
     parsed = Parsed(page.rendered(facts))
     assert {tag for tag, _, _ in parsed.elements} <= set(ELEMENTS.split())
     names = {name for _, attributes, _ in parsed.elements for name in attributes}
-    assert not {name for name in names if name.startswith("on")} | names & {"src", "style", "autofocus", "srcdoc"}
+    assert not {name for name in names if name.startswith("on")} | names & {"style", "autofocus", "srcdoc"}
+    assert [(tag, found["src"]) for tag, found, _ in parsed.elements if "src" in found] == [("audio", "sound/01.ogg")]
     [(_, data, _), (_, _, script)] = parsed.all("script")
     assert data["type"] == "application/json"
     [policy] = [meta["content"] or "" for _, meta, _ in parsed.all("meta") if "http-equiv" in meta]
@@ -119,6 +85,25 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(facts: Facts) -> No
         assert f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
+
+
+def test_each_created_track_is_heard_or_says_that_it_cannot_be(facts: Facts) -> None:
+    parsed = Parsed(page.rendered(facts))
+    [(_, heard, _)] = parsed.all("audio")
+    assert heard["data-s"] == "32.00"
+    assert heard["preload"] == "none"
+    assert parsed.texts("p").count("It cannot be heard.") == 1
+    assert "The first 20 s." in parsed.texts("p")
+
+
+def test_clips_share_what_room_there_is() -> None:
+    assert sound.cut([10, 20, 30], 1000) == sound.MOST_S
+    assert sound.cut([10, 50, 50], 70) == 30
+    assert sound.cut([50, 50, 50, 50], 100) == 25
+    assert sound.cut([], 100) == sound.MOST_S
+    for durations in ([5, 9, 33, 41, 70], [100] * 7):
+        longest = sound.cut(durations, 90)
+        assert sum(min(duration, longest) for duration in durations) == pytest.approx(90)
 
 
 def test_hostile_text_stays_text(facts: Facts) -> None:

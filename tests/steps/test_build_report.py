@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
+import re
 
 import pytest
+import soundfile
 
 from musai.cli import main
 from musai.errors import InputError
+from musai.music import clips, loudness
 from musai.report.page import path_of
 from musai.show import report
 from musai.warehouse import Warehouse
@@ -24,12 +27,23 @@ def test_the_pointer_names_the_page_that_was_written(night):
     warehouse = pathlib.Path(night.config.warehouse.path)
     pointer = json.loads((warehouse / "_published.json").read_text())
     assert pointer["report"] == path_of(night.outcome.run.run_id)
-    content = (warehouse / pointer["report"]).read_bytes()
-    [row] = night.table("report_files").to_dict("records")
-    assert row == {
-        "path": pointer["report"], "digest": hashlib.sha256(content).hexdigest(), "bytes": len(content),
-    }  # fmt: skip
-    assert len(content) < 5e6
+    rows = {row.path: row for row in night.table("report_files").itertuples()}
+    assert pointer["report"] in rows
+    for path, row in rows.items():
+        content = (warehouse / path).read_bytes()
+        assert (row.digest, row.bytes) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert sum(row.bytes for row in rows.values()) < 5e6
+
+
+def test_every_created_track_can_be_heard(night):
+    page = pathlib.Path(night.config.warehouse.path) / path_of(night.outcome.run.run_id)
+    files = re.findall(r'<audio [^>]*src="([^"]+)"', page.read_text(encoding="utf-8"))
+    assert len(files) == len(night.table("generated_tracks"))
+    assert sorted(f"sound/{file.name}" for file in (page.parent / "sound").iterdir()) == sorted(files)
+    for file in files:
+        sound, rate = soundfile.read(page.parent / file)
+        assert len(sound) > 5 * rate
+        assert loudness.integrated(sound, rate) == pytest.approx(clips.TARGET, abs=1)
 
 
 def test_the_page_shows_the_lists_that_were_published(night):

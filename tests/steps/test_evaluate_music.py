@@ -1,5 +1,15 @@
 """`evaluate_music` on the tiny night: each figure with its reference rows."""
 
+import datetime as dt
+import json
+import shutil
+
+import pyarrow.dataset as ds
+
+from musai.steps import Night, evaluate_music
+from musai.storage import at
+from musai.warehouse import Run, Warehouse
+
 
 def test_every_style_has_its_figures_beside_real_music(night):
     rows = night.table("generation_metrics")
@@ -18,3 +28,29 @@ def test_the_share_of_refused_pieces_adds_up(night):
     refused = night.table("refused_tracks")
     looked = refused[refused["reason"] == "sampled"]["pieces"].sum()
     assert shares["all"] == 1 - len(night.table("generated_tracks")) / looked
+
+
+def test_what_listeners_chose_stands_beside_the_measures(night, spark, tmp_path):
+    before = night.outcome.run
+    for table in ("generated_tracks", "refused_tracks"):
+        shutil.copytree(before.uri(table), tmp_path / before.folder(table))
+    chosen = {"method": "rnn", "style": "all", "answers": 240, "share": 0.42, "low": 0.36, "high": 0.47}
+    for date, share, verdict in (("2026-01-01", 0.1, True), ("2026-01-02", 0.42, True), ("2026-01-03", 0.9, False)):
+        results = {
+            "test": f"{date}-1", "run_date": date, "raters": 24, "agreement": 0.2, "verdict": verdict,
+            "chosen_over_real": [{**chosen, "share": share}],
+        }  # fmt: skip
+        folder = tmp_path / "_listening" / f"{date}-1"
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps(results))
+    storage = at(str(tmp_path), spark)
+    run = Run(storage, before.record)
+    again = Night(spark, night.config, Warehouse(storage, night.config), run, dt.datetime.now(dt.UTC))
+    evaluate_music.run(again)
+    rows = ds.dataset(run.uri("generation_metrics"), format="parquet", partitioning=None).to_table().to_pandas()
+    found = rows[rows["style"] == "all"].set_index("metric")["generated"]
+    assert found["chosen_over_real"] == 0.42  # of the newest test that has a verdict
+    assert (found["chosen_over_real_low"], found["chosen_over_real_high"]) == (0.36, 0.47)
+    assert (found["raters"], found["rater_agreement"]) == (24, 0.2)
+    assert not rows.duplicated(["method", "style", "metric"]).any()
+    assert any("24 listeners compared them with real music in test 2026-01-02-1" in note for note in again.notes)
