@@ -99,11 +99,14 @@ def rows(folder: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def contents(root: pathlib.Path, run_id: str) -> dict[str, str]:
-    """Table -> sha256 over its rows, put in order, read without Spark: the digests of a run that we did not compute."""
+    """Table -> sha256 over its rows, put in order, read without Spark: the digests of a run that we did not compute.
+
+    Without the one column that holds the run's id."""
     found = {}
     for folder in sorted(root.glob(f"*/run_id={run_id}")):
         if folder.parent.name != "job_log":
-            lines = sorted(json.dumps(row, sort_keys=True, default=str) for row in rows(folder))
+            found_rows = [{name: row[name] for name in row if name != "created_run_id"} for row in rows(folder)]
+            lines = sorted(json.dumps(row, sort_keys=True, default=str) for row in found_rows)
             found[folder.parent.name] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return found
 
