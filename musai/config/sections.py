@@ -40,7 +40,7 @@ Positive = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 TheirColumn = Annotated[str | int, PlainValidator(_column)]
 Setting = Annotated[str | int | float | bool, PlainValidator(_scalar)]
-Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
+Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "rp3beta", "mean_centred", "neighbourhood_average"]
 
 TrackMethod = Literal[Method, "linear"]
 
@@ -139,12 +139,20 @@ class Similarity(Section):
     similar_exponent: Real
     bm25_k1: NotNegative
     bm25_b: Share
+    rp3_alpha: NotNegative
+    rp3_beta: Real
     linear_candidates: Positive
     linear_regularization: AboveZero
     linear_denoising: NotNegative
     linear_user_exponent: Real
     linear_memory_mb: Positive
     low_pass_factors: Positive
+    user_knn_neighbours: Positive
+    user_knn_user_exponent: Real
+    user_knn_track_exponent: Real
+    user_knn_similar_exponent: Real
+    user_knn_power: AboveZero
+    user_knn_pairs: Positive
     max_tracks_per_user: Positive
     block_users: Positive
 
@@ -204,7 +212,7 @@ ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", "low_pass", TrackMethod], NotNegative]
+    blend: dict[Literal["als", "low_pass", "user_knn", TrackMethod], NotNegative]
     lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
@@ -276,8 +284,11 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
 
 
+NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn")  # parts of the blend beside similarity.track_methods
+
+
 def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:
-    missing = {name for name, weight in recommend.blend.items() if weight and name not in ("als", "low_pass")}
+    missing = {name for name, weight in recommend.blend.items() if weight and name not in NOT_OF_NEIGHBOURS}
     missing -= set(similarity.track_methods)
     if not missing:
         return None

@@ -26,9 +26,8 @@ from musai.config import Config
 from musai.evaluation.ranking_metrics import hits_of, ndcg_at
 from musai.factorization import als
 from musai.matrix.reading import read_matrix
-from musai.ranking import blocks
+from musai.ranking import blocks, predicted
 from musai.similarity import linear, neighbours
-from musai.similarity.low_pass import low_pass
 
 SCHEMA = "trial int, settings string, metric string, value double, seconds double"
 SPACE: dict[str, dict[str, tuple[float, float, bool]]] = {  # part -> key of the configuration -> low, high, by its log
@@ -49,6 +48,13 @@ SPACE: dict[str, dict[str, tuple[float, float, bool]]] = {  # part -> key of the
         "factorization.alpha": (1.0, 60.0, True),
     },
     "low_pass": {"similarity.low_pass_factors": (16, 512, True)},
+    "user_knn": {
+        "similarity.user_knn_neighbours": (20, 500, True),
+        "similarity.user_knn_user_exponent": (0.0, 1.0, False),
+        "similarity.user_knn_track_exponent": (0.0, 1.0, False),
+        "similarity.user_knn_similar_exponent": (0.0, 0.8, False),
+        "similarity.user_knn_power": (0.5, 3.0, False),
+    },
 }
 CANDIDATES = 200
 BLOCK = 256  # users scored side by side
@@ -152,9 +158,9 @@ def fitted(part: str, matrix: sp.csr_matrix, config: Config, threads: int) -> Sc
     if part == blocks.ALS:
         factors = als.train(matrix, config.factorization, config.seed, threads)
         return lambda users: factors.users[users] @ factors.tracks.T
-    if part == "low_pass":
-        smooth = low_pass(matrix, config.similarity.low_pass_factors, config.seed)
-        return lambda users: smooth.scores(matrix[users])
+    if part in predicted.BY_ITSELF:
+        made = predicted.by_itself(part, matrix, config.similarity, config.seed)
+        return lambda users: made.scores(matrix[users])
     heard = sp.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     if part == linear.METHOD:
         weights = linear.linear(matrix, config.similarity, threads)
