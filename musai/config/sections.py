@@ -5,11 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 
 def _number(value: Any) -> Any:
@@ -316,6 +325,7 @@ class Config(Section):
     spark: Spark
     lineage: Lineage
     log: Log
+    _by_hand: frozenset[str] = PrivateAttr(frozenset())
 
     @model_validator(mode="after")
     def _blend_has_its_neighbours(self) -> Config:
@@ -323,13 +333,27 @@ class Config(Section):
             raise ValueError(fault)
         return self
 
-    def tuned(self, settings: Mapping[str, Any]) -> Config:
+    @property
+    def by_hand(self) -> frozenset[str]:
+        """The keys (section.name) that the user's files and the command line gave."""
+        return self._by_hand
+
+    def given_by_hand(self, keys: Iterable[str]) -> Config:
+        """The same, of which it is known that those keys were given."""
+        self._by_hand = frozenset(keys)
+        return self
+
+    def having(self, settings: Mapping[str, Any]) -> Config:
         """This configuration with other values of some keys (section.name)."""
         values = self.model_dump()
         for key, value in settings.items():
             section, name = key.split(".")
             values[section][name] = value
-        return Config.model_validate(values)
+        return Config.model_validate(values).given_by_hand(self.by_hand)
+
+    def tuned(self, settings: Mapping[str, Any]) -> Config:
+        """`having` what was found, but for the keys that were given by hand."""
+        return self.having({key: value for key, value in settings.items() if key not in self.by_hand})
 
     def digest(self) -> str:
         """sha256 over every key that can change a result, as canonical JSON."""

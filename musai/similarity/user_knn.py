@@ -96,9 +96,9 @@ def _score(
         last, wanted = np.float32(0), int(limits[0])
         if count > wanted:
             last = np.partition(nearness, count - wanted)[count - wanted]
-        for n in np.flatnonzero((nearness > 0) & (nearness >= last)):
-            weight = np.float32(nearness[n] ** limits[2])
-            for j in tracks[track_starts[met[n]] : track_starts[met[n] + 1]]:
+        for near in np.flatnonzero((nearness > 0) & (nearness >= last)):
+            weight = np.float32(nearness[near] ** limits[2])
+            for j in tracks[track_starts[met[near]] : track_starts[met[near] + 1]]:
                 found[row, j] += weight
         found[row] *= of_track
 
