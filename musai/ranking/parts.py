@@ -44,12 +44,13 @@ SPACE: dict[str, Space] = {
 def tunable(config: Config) -> dict[str, Space]:
     """Parts that a tuned blend may have and their keys: without the methods that the night does not work out and the
     parts that a blend given by hand leaves out, and without keys that were given by hand."""
-    blend = config.recommend.blend if "recommend.blend" in config.by_hand else dict.fromkeys(SPACE, 1.0)
-    there = {blocks.ALS, *predicted.BY_ITSELF, *config.similarity.track_methods}
+    there: set[str] = {blocks.ALS, *predicted.BY_ITSELF, *config.similarity.track_methods}
+    if "recommend.blend" in config.by_hand:
+        there &= {part for part, weight in config.recommend.blend.items() if weight}
     return {
         part: {key: bounds for key, bounds in space.items() if key not in config.by_hand}
         for part, space in SPACE.items()
-        if part in there and blend.get(part)
+        if part in there
     }
 
 

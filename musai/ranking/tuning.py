@@ -130,7 +130,7 @@ def _known(trial: Trial, space: parts.Space, everyone: int) -> Any:
     """A trial as Optuna keeps it."""
     import optuna
 
-    kinds = {True: optuna.distributions.IntDistribution, False: optuna.distributions.FloatDistribution}
+    kinds: dict[bool, Any] = {True: optuna.distributions.IntDistribution, False: optuna.distributions.FloatDistribution}
     whole = trial.users == everyone
     return optuna.trial.create_trial(
         state=optuna.trial.TrialState.COMPLETE if whole else optuna.trial.TrialState.PRUNED,
