@@ -20,19 +20,20 @@ SPACE: dict[str, Space] = {
         "similarity.similar_exponent": (0.0, 0.8, False),
     },
     "linear": {
-        "similarity.linear_candidates": (20, 200, True),
+        "similarity.linear_candidates": (20, 300, True),
         "similarity.linear_regularization": (0.5, 100.0, True),
         "similarity.linear_denoising": (0.0, 3.0, False),
         "similarity.linear_user_exponent": (0.0, 1.0, False),
     },
     "als": {
+        "factorization.factors": (16, 256, True),
         "factorization.regularization": (1.0, 300.0, True),
         "factorization.regularization_exponent": (0.0, 1.0, False),
         "factorization.alpha": (1.0, 60.0, True),
     },
     "low_pass": {"similarity.low_pass_factors": (16, 512, True)},
     "user_knn": {
-        "similarity.user_knn_neighbours": (20, 500, True),
+        "similarity.user_knn_neighbours": (50, 1000, True),
         "similarity.user_knn_user_exponent": (0.0, 1.0, False),
         "similarity.user_knn_track_exponent": (0.0, 1.0, False),
         "similarity.user_knn_similar_exponent": (0.0, 0.8, False),

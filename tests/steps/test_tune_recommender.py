@@ -37,6 +37,7 @@ def test_the_next_night_takes_them_unless_it_is_told_not_to(spark, tuned):
     found = night.tuned().config
     assert found.recommend.blend == json.loads(settings["recommend.blend"])
     assert found.factorization.regularization == json.loads(settings["factorization.regularization"])
-    assert found.factorization.factors == tuned.config.factorization.factors
+    assert found.factorization.factors == json.loads(settings["factorization.factors"])
+    assert found.factorization.iterations == tuned.config.factorization.iterations
     night.config = tuned.config.having({"tuning.used": False})
     assert night.tuned().config.recommend.blend == tuned.config.recommend.blend
