@@ -39,25 +39,39 @@ def load(files: Sequence[str | pathlib.Path] = (), overrides: Iterable[str] = ()
     merged = _read(conf_path("base.yaml"))
     known = list(_keys(merged))
     faults: list[str] = []
+    given: set[str] = set()
     for file in files:
         try:
-            _merge(merged, _read(pathlib.Path(file)), Config)
+            content = _read(pathlib.Path(file))
         except InputError as error:
             faults += error.faults
+        else:
+            _merge(merged, content, Config)
+            given.update(_of_sections(content))
     for override in overrides:
         key, equals, text = override.partition("=")
         if equals and key:
-            _put(merged, key.split("."), _value(text, _annotation(key.split("."))), Config)
+            value = _value(text, _annotation(key.split(".")))
+            _put(merged, key.split("."), value, Config)
+            given.update(_of_sections({key: value}))
         else:
             faults.append(f"{override}: KEY=VALUE is due")
     try:
-        config = Config.model_validate(merged)
+        config = Config.model_validate(merged).given_by_hand(given)
     except ValidationError as error:
         faults += [_fault(part, known) for part in error.errors()]
         faults += _between_sections(merged)
     if faults:
         raise InputError(list(dict.fromkeys(faults)))
     return config
+
+
+def _of_sections(content: Mapping[Any, Any]) -> Iterable[str]:
+    """The keys (section.name) that a file or an override sets."""
+    for key, value in content.items():
+        section, _, rest = str(key).partition(".")
+        for name in [rest] if rest else value if isinstance(value, Mapping) else []:
+            yield f"{section}.{str(name).partition('.')[0]}"
 
 
 def _between_sections(merged: Mapping[str, Any]) -> list[str]:

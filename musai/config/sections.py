@@ -5,11 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 
 def _number(value: Any) -> Any:
@@ -40,7 +49,7 @@ Positive = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 TheirColumn = Annotated[str | int, PlainValidator(_column)]
 Setting = Annotated[str | int | float | bool, PlainValidator(_scalar)]
-Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
+Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "rp3beta", "mean_centred", "neighbourhood_average"]
 
 TrackMethod = Literal[Method, "linear"]
 
@@ -139,12 +148,20 @@ class Similarity(Section):
     similar_exponent: Real
     bm25_k1: NotNegative
     bm25_b: Share
+    rp3_alpha: NotNegative
+    rp3_beta: Real
     linear_candidates: Positive
     linear_regularization: AboveZero
     linear_denoising: NotNegative
     linear_user_exponent: Real
     linear_memory_mb: Positive
     low_pass_factors: Positive
+    user_knn_neighbours: Positive
+    user_knn_user_exponent: Real
+    user_knn_track_exponent: Real
+    user_knn_similar_exponent: Real
+    user_knn_power: AboveZero
+    user_knn_pairs: Positive
     max_tracks_per_user: Positive
     block_users: Positive
 
@@ -207,7 +224,7 @@ ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", "low_pass", TrackMethod], NotNegative]
+    blend: dict[Literal["als", "low_pass", "user_knn", TrackMethod], NotNegative]
     lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
@@ -279,8 +296,11 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
 
 
+NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn")  # parts of the blend beside similarity.track_methods
+
+
 def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:
-    missing = {name for name, weight in recommend.blend.items() if weight and name not in ("als", "low_pass")}
+    missing = {name for name, weight in recommend.blend.items() if weight and name not in NOT_OF_NEIGHBOURS}
     missing -= set(similarity.track_methods)
     if not missing:
         return None
@@ -308,6 +328,7 @@ class Config(Section):
     spark: Spark
     lineage: Lineage
     log: Log
+    _by_hand: frozenset[str] = PrivateAttr(frozenset())
 
     @model_validator(mode="after")
     def _blend_has_its_neighbours(self) -> Config:
@@ -315,13 +336,27 @@ class Config(Section):
             raise ValueError(fault)
         return self
 
-    def tuned(self, settings: Mapping[str, Any]) -> Config:
+    @property
+    def by_hand(self) -> frozenset[str]:
+        """The keys (section.name) that the user's files and the command line gave."""
+        return self._by_hand
+
+    def given_by_hand(self, keys: Iterable[str]) -> Config:
+        """The same, of which it is known that those keys were given."""
+        self._by_hand = frozenset(keys)
+        return self
+
+    def having(self, settings: Mapping[str, Any]) -> Config:
         """This configuration with other values of some keys (section.name)."""
         values = self.model_dump()
         for key, value in settings.items():
             section, name = key.split(".")
             values[section][name] = value
-        return Config.model_validate(values)
+        return Config.model_validate(values).given_by_hand(self.by_hand)
+
+    def tuned(self, settings: Mapping[str, Any]) -> Config:
+        """`having` what was found, but for the keys that were given by hand."""
+        return self.having({key: value for key, value in settings.items() if key not in self.by_hand})
 
     def digest(self) -> str:
         """sha256 over every key that can change a result, as canonical JSON."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from musai.config import Similarity
 from musai.matrix.reading import file_system
 from musai.ranking import cache, moods, predicted
 from musai.similarity.neighbours import NO_NEIGHBOUR, Neighbours
@@ -36,7 +37,7 @@ class Sources:
     digest: str
     matrix: str | None = None
     users: int = 0
-    low_pass_factors: int = 0
+    similarity: Similarity | None = None
     seed: int = 0
     emotions: str | None = None
     min_confidence: float = 0.0
@@ -94,7 +95,7 @@ def _track_factors(uri: str, known: int) -> np.ndarray:
 
 
 def _key(sources: Sources) -> str:
-    return json.dumps(dataclasses.asdict(sources), sort_keys=True)
+    return json.dumps(dataclasses.asdict(sources), sort_keys=True, default=lambda section: section.model_dump())
 
 
 def _dataset(uri: str) -> ds.Dataset:
@@ -120,10 +121,9 @@ def _build(sources: Sources, folder: pathlib.Path) -> None:
         np.save(folder / "factors.npy", _track_factors(sources.factors, known))
     _build_neighbours(sources, known, folder)
     if methods := predicted.asked(sources.methods):
+        assert sources.similarity
         near = _square_neighbours(folder, sources.methods, "mean_centred", known)
-        predicted.build(
-            methods, str(sources.matrix), sources.users, near, sources.low_pass_factors, sources.seed, folder
-        )
+        predicted.build(methods, str(sources.matrix), sources.users, near, sources.similarity, sources.seed, folder)
 
 
 def _build_tracks(sources: Sources, folder: pathlib.Path) -> pa.Array:

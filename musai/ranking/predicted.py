@@ -1,5 +1,5 @@
-"""The parts of the blend that score every track at once: the memory-based predictors (musai.similarity.predictors)
-and the low-pass filter (musai.similarity.low_pass).
+"""The parts of the blend that score every track at once: the memory-based predictors (musai.similarity.predictors),
+the low-pass filter (musai.similarity.low_pass) and what like listeners have (musai.similarity.user_knn).
 
 Their arrays are worked out on each node from the whole matrix, so they serve where one machine holds it; what they
 predict for every track then stands in the blend as any other part does.
@@ -7,19 +7,22 @@ predict for every track then stands in the blend as any other part does.
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
 
+from musai.config import Similarity
 from musai.matrix.reading import read_matrix
 from musai.similarity import neighbours, predictors
 from musai.similarity.low_pass import LowPass, low_pass
+from musai.similarity.user_knn import UserKnn, user_knn
 
-FILTER = "low_pass"
-METHODS = ("mean_centred", "neighbourhood_average", FILTER)
-Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage | LowPass
+BY_ITSELF: dict[str, type[LowPass | UserKnn]] = {"low_pass": LowPass, "user_knn": UserKnn}  # fields are arrays
+METHODS = ("mean_centred", "neighbourhood_average", *BY_ITSELF)
+Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage | LowPass | UserKnn
 
 
 def asked(methods: Sequence[str]) -> list[str]:
@@ -32,17 +35,17 @@ def build(
     matrix_uri: str,
     users: int,
     near: neighbours.Neighbours,
-    low_pass_factors: int,
+    settings: Similarity,
     seed: int,
     folder: pathlib.Path,
 ) -> None:
     """Write the arrays of `methods` from the matrix [users, known]; `near`: the neighbours of mean_centred."""
     matrix = read_matrix(matrix_uri, users, len(near.indices))
     for method in methods:
-        if method == FILTER:
-            smooth = low_pass(matrix, low_pass_factors, seed)
-            for side in SIDES:
-                np.save(folder / f"{method}.{side}.npy", getattr(smooth, side))
+        if method in BY_ITSELF:
+            made = by_itself(method, matrix, settings, seed)
+            for field in dataclasses.fields(made):
+                np.save(folder / f"{method}.{field.name}.npy", getattr(made, field.name))
         elif method == "mean_centred":
             centred = predictors.mean_centred(matrix, near)
             _save(folder, method, centred.similarity, centred.item_means, centred.mean)
@@ -51,12 +54,19 @@ def build(
             _save(folder, method, average.extra, average.base, 0.0)
 
 
+def by_itself(method: str, matrix: sp.csr_matrix, settings: Similarity, seed: int) -> LowPass | UserKnn:
+    """A part that needs the matrix alone."""
+    if method == "low_pass":
+        return low_pass(matrix, settings.low_pass_factors, seed)
+    return user_knn(matrix, settings)
+
+
 def opened(methods: Sequence[str], folder: pathlib.Path) -> dict[str, Predictor]:
     """The predictors over mapped arrays."""
     found: dict[str, Predictor] = {}
     for method in methods:
-        if method == FILTER:
-            found[method] = LowPass(*(_mapped(folder, method, side) for side in SIDES))
+        if kind := BY_ITSELF.get(method):
+            found[method] = kind(*(_mapped(folder, method, field.name) for field in dataclasses.fields(kind)))
             continue
         data, indices, indptr, per_item, mean = (_mapped(folder, method, part) for part in PARTS)
         square = sp.csr_matrix((data, indices, indptr), shape=(len(per_item), len(per_item)), copy=False)
@@ -76,7 +86,6 @@ def scores(predictor: Predictor, indptr: np.ndarray, indices: np.ndarray, values
     return np.ascontiguousarray(found, np.float32)
 
 
-SIDES = ("left", "right")  # of the low-pass filter
 PARTS = ("data", "indices", "indptr", "per_item", "mean")
 
 

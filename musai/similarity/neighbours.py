@@ -8,6 +8,7 @@ has R's pattern, times a factor of the row (N_i: the users of item i, N_u: the i
     bm25                   y_ui = idf_u r_ui (K1 + 1) / (r_ui + K1 (1 - B + B sum(r_i) / mean of all sum(r_j)))
     cooccurrence           s_ij = sum over u in N_i and N_j of |N_u|^-user_exponent
                                   / (|N_i|^track_exponent |N_j|^similar_exponent)           on the pattern of R alone
+    rp3beta                s_ij = sum over u of (r_ui / sum(r_i))^A (r_uj / sum(r_u))^A / |N_j|^B
     mean_centred           cosine of r'_ui = r_ui - mean_u - mean_i + mean (of observed entries); only if positive
     neighbourhood_average  w_ij = 1 / (1 + |N_i| - |N_ij|), N_ij the users of both; only if there is one
 
@@ -21,6 +22,11 @@ many listeners they have, and the prediction divides by sum |s_ij|, which correc
 column. Norms run over all observed entries of an item rather than over the users of both: a pair that shares one
 user would otherwise be similar by exactly 1. For cooccurrence see Aiolli 2013 (asymmetric cosine), and Verstrepen &
 Goethals 2014; for the neighbours as such, Deshpande & Karypis 2004.
+
+rp3beta is the random walk listener - track i - listener - track j of Paudel, Christoffel, Newell & Bernstein 2017
+("Updatable, accurate, diverse, and scalable recommendations for interactive applications"): A, `rp3_alpha`, bends the
+chances of its last two steps and B, `rp3_beta`, holds back what many have; the first step is the listener's own weight,
+unbent. Where all weights are alike it is a cooccurrence of exponents A, A and B; beyond that it hears weights.
 
 Order: by score, ties by smaller index. Float noise must not decide it, nor which of several ties is among the K, so
 an item counts TIE x index / items less when scores are ordered: scores closer than TIE (relative) may be ordered by
@@ -186,6 +192,13 @@ def _product(observed: sp.csr_matrix, method: str, settings: config.Similarity) 
         by_user = np.maximum(tracks, 1).astype(np.float64) ** (-settings.user_exponent / 2)
         pattern.data = np.repeat(by_user, tracks) * (listeners**-settings.similar_exponent)[pattern.indices]
         return pattern, listeners ** (settings.similar_exponent - settings.track_exponent)
+    if method == "rp3beta":
+        listeners = np.maximum(np.bincount(observed.indices, minlength=items), 1).astype(np.float64)
+        plays = np.bincount(observed.indices, observed.data, minlength=items)
+        by_user = np.asarray(observed.sum(axis=1)).ravel().repeat(np.diff(observed.indptr)) ** (-settings.rp3_alpha / 2)
+        walk = observed.copy()
+        walk.data = observed.data**settings.rp3_alpha * by_user * (listeners**-settings.rp3_beta)[observed.indices]
+        return walk, np.where(plays > 0, plays, 1) ** -settings.rp3_alpha * listeners**settings.rp3_beta
     raise ValueError(f"no similarity called {method!r}")
 
 

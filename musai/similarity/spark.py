@@ -65,7 +65,7 @@ def _neighbours(entries: DataFrame, method: str, settings: config.Similarity, se
     weighted = _weighted(entries, method, settings, totals).where("y != 0")
     factors = _factors(weighted, entries, method, settings, totals)
     unit = 1.0 if method == "neighbourhood_average" else UNIT
-    if method in ("bm25", "cooccurrence"):
+    if method in ("bm25", "cooccurrence", "rp3beta"):
         largest = factors.agg(F.max("right")).first()
         unit /= (largest and largest[0]) or 1.0
     k, size = settings.neighbours, totals.size
@@ -120,6 +120,10 @@ def _weighted(entries: DataFrame, method: str, settings: config.Similarity, tota
         return known.select("u", "i", (F.sqrt(weight) * idf).alias("y"))
     if method == "cooccurrence":
         return known.select("u", "i", F.pow(tracks, F.lit(-settings.user_exponent / 2)).alias("y"))
+    if method == "rp3beta":
+        alpha = settings.rp3_alpha
+        step = F.pow(weight, F.lit(alpha)) * F.pow("sum_u", F.lit(-alpha / 2))
+        return known.select("u", "i", step.alias("y"))
     known = known.join(items, on="i", how="inner")
     if method == "bm25":
         k1, b, mean_length = settings.bm25_k1, settings.bm25_b, totals.weight / max(totals.items, 1)
@@ -142,6 +146,7 @@ def _largest(method: str, settings: config.Similarity, totals: _Totals) -> float
         "bm25": (settings.bm25_k1 + 1) * idf,
         "cooccurrence": max(1.0, settings.max_tracks_per_user ** (-settings.user_exponent / 2)),
         "mean_centred": 2 * totals.largest,
+        "rp3beta": totals.largest ** (settings.rp3_alpha / 2),  # a weight is at most the sum of its user's
     }[method]
 
 
@@ -151,7 +156,8 @@ def _factors(
     """(i, norm, left, right): s_ij = left_i right_j (y_i . y_j) / (norm_i norm_j). For neighbourhood_average the
     product is |N_ij|, left is |N_i|, and `shared_to_weight` has the rest."""
     one = F.lit(1.0)
-    listeners = entries.groupBy("i").agg(F.count("*").cast("double").alias("n_i"))
+    plays = _exact_sum(F.col("r"), totals.largest).alias("sum_i")
+    listeners = entries.groupBy("i").agg(F.count("*").cast("double").alias("n_i"), plays)
     if method == "neighbourhood_average":
         return listeners.select("i", one.alias("norm"), F.col("n_i").alias("left"), one.alias("right"))
     norm = F.sqrt(_exact_sum(F.col("y") ** 2, _largest(method, settings, totals) ** 2))
@@ -161,4 +167,8 @@ def _factors(
         norms = norms.join(listeners, on="i", how="inner")
         left = F.col("norm") * F.pow("n_i", F.lit(-settings.track_exponent))
         right = F.col("norm") * F.pow("n_i", F.lit(-settings.similar_exponent))
+    if method == "rp3beta":
+        norms = norms.join(listeners, on="i", how="inner")
+        left = F.col("norm") * F.pow("sum_i", F.lit(-settings.rp3_alpha))
+        right = F.col("norm") * F.pow("n_i", F.lit(-settings.rp3_beta))
     return norms.select("i", "norm", left.alias("left"), right.alias("right"))

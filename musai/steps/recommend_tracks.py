@@ -46,7 +46,7 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         methods=tuple(name for name in blend if name != "als"),
         matrix=night.run.uri("user_item") if predicted.asked(tuple(blend)) else None,
         users=night.run.rows("users") or 0,
-        low_pass_factors=night.config.similarity.low_pass_factors,
+        similarity=night.config.similarity if predicted.asked(tuple(blend)) else None,
         seed=night.config.seed,
         emotions=night.run.uri("track_emotions") if has_emotions else None,
         min_confidence=night.config.emotion.min_confidence,

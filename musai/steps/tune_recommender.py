@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 
+from musai import provenance
 from musai.evaluation import spark as evaluation
 from musai.ranking import tuning
+from musai.ranking.heldout import held
 from musai.session import one_task
 from musai.steps import Night, step
 
@@ -31,9 +34,9 @@ def run(night: Night) -> None:
     if not pairs.num_rows:
         night.note("nothing could be held out: no settings were tried")
         return
-    known = tuning.held(pairs["user_index"].to_numpy(), pairs["item_index"].to_numpy())
+    known = held(pairs["user_index"].to_numpy(), pairs["item_index"].to_numpy())
     shape = training.run.rows("users") or 0, training.run.rows("items") or 0
-    work = functools.partial(tuning.batches, training.run.uri("user_item"), shape, known, config)
+    work = functools.partial(tuning.batches, training.run.uri("user_item"), shape, known, config, _journal(night))
     trials = one_task(night.session, work, tuning.SCHEMA)
     night.write(trials, "tuning_trials", JOB)
     winner = trials.orderBy("trial", ascending=False).first()
@@ -41,3 +44,11 @@ def run(night: Night) -> None:
     rows = [(name, json.dumps(value)) for name, value in sorted(json.loads(winner["settings"]).items())]
     night.write(night.session.createDataFrame(rows, "name string, value string").coalesce(1), "model_settings", JOB)
     night.note(f"{winner['metric']} {winner['value']:.4f} after {winner['trial']} trials: {winner['settings']}")
+
+
+def _journal(night: Night) -> str:
+    """Beside the night that is learnt from, by all that decides a trial: the same command goes on where it stopped."""
+    config, base = night.config, night.base or night.run
+    decides = [config.digest(), sorted(config.by_hand), provenance.code_version(), base.manifest("interactions")]
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    return night.run.storage.uri(f"_nights/{base.run_id}/trials/{key}")

@@ -153,7 +153,7 @@ DECLARED = (
         ("audit_run",),
         columns("""
             track_id string | the track
-            method string | cosine, tfidf, bm25, cooccurrence, mean_centred, neighbourhood_average, linear
+            method string | cosine, tfidf, bm25, cooccurrence, rp3beta, mean_centred, neighbourhood_average, linear
             rank int | 1 = most similar
             similar_track_id string | the neighbour, never the track itself
             score float | similarity by the method

@@ -10,6 +10,7 @@ import pathlib
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 
 def tree(root: int) -> list[int]:
@@ -34,18 +35,22 @@ def memory_kib(process: int) -> int:
     return 0
 
 
-def main() -> None:
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
+def measured(command: Sequence[str], stdout: int | None = None) -> tuple[float, float, int]:
+    """(seconds, peak in GiB, exit status) of a command."""
     started, peak = time.monotonic(), 0
-    with subprocess.Popen(sys.argv[1:]) as process:
+    with subprocess.Popen(command, stdout=stdout) as process:
         while process.poll() is None:
             peak = max(peak, sum(memory_kib(one) for one in tree(process.pid)))
             time.sleep(0.2)
-    print(
-        f"{time.monotonic() - started:.1f} s, peak {peak / 2**20:.2f} GiB, exit {process.returncode}", file=sys.stderr
-    )
-    sys.exit(process.returncode)
+    return time.monotonic() - started, peak / 2**20, process.returncode
+
+
+def main() -> None:
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    seconds, peak, status = measured(sys.argv[1:])
+    print(f"{seconds:.1f} s, peak {peak:.2f} GiB, exit {status}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     python tests/benchmarks/splits.py accuracy [SPLIT ...] [KEY=VALUE ...]     one nightly a split, scored
     python tests/benchmarks/splits.py tuned [SPLIT ...] [KEY=VALUE ...]        that, then tune_recommender and another
 
-`make bench-accuracy` is the second on every split.
+`make bench-accuracy` is the last on every split. Each row is kept in var/accuracy/<split> with the warehouse, so that a
+sitting that was broken off goes on where it was; another version of the code begins anew. Only train.txt is an input.
 
 It wants the splits under $MUSAI_SHARED/data/interactions (default ../shared); the scorer there is independent
 of MusAI's own metrics.
@@ -15,11 +16,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import resource
+import shutil
 import subprocess
 import sys
-import tempfile
-import time
+from typing import Any
+
+from musai.provenance import code_version
+from tests.benchmarks import peak
 
 SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared"))
 PUBLISHED = {  # split: (k, rows of recall / NDCG, from the papers' own tables)
@@ -28,6 +31,16 @@ PUBLISHED = {  # split: (k, rows of recall / NDCG, from the papers' own tables)
     "gowalla_m1": (20, {"SimpleX": (0.1872, 0.1557), "UltraGCN": (0.1862, 0.1580), "goal": (0.197, 0.164)}),
 }
 UNTUNED = {"lightgcnpp_lastfm": (0.164, 0.190), "amazon_cds_m1": (0.150, 0.102), "gowalla_m1": (0.144, 0.118)}
+
+KEPT = pathlib.Path("var/accuracy")
+NOT_EVALUATED = (
+    "evaluation.min_tracks=1000000000"  # the held-out evaluation fits all once more; the scorer measures here
+)
+STAGES = [
+    ("MusAI, settings of base.yaml", ["nightly", NOT_EVALUATED]),
+    ("tuning on a part of train", ["run", "tune_recommender"]),
+    ("MusAI, tuned on a part of train", ["nightly", NOT_EVALUATED]),
+]
 
 
 def convert(train: pathlib.Path, out: pathlib.Path) -> int:
@@ -45,29 +58,42 @@ def convert(train: pathlib.Path, out: pathlib.Path) -> int:
 def accuracy(split: str, settings: list[str], tuned: bool) -> None:
     """Print the figures, seconds and memory of a night on `split`; tuned: and of one after `tune_recommender`."""
     k, published = PUBLISHED[split]
-    data = SHARED / "data/interactions" / split
-    rows: dict[str, tuple[float, float]] = {"untuned co-occurrence": UNTUNED[split], **published}
-    with tempfile.TemporaryDirectory() as folder:
-        log = pathlib.Path(folder) / "train.csv"
-        convert(data / "train.txt", log)
-        warehouse = pathlib.Path(folder) / "warehouse"
-        given = [f"warehouse={warehouse}", f"inputs.interactions={log}", *settings]
-        print(f"{split} @{k}", flush=True)
-        _timed("night", ["nightly", *given])
-        rows["MusAI, settings of base.yaml"] = _score(warehouse, data / "test.txt", k)
-        if tuned:
-            _timed("tuning", ["run", "tune_recommender", *given])
-            _timed("night with its settings", ["nightly", *given])
-            rows["MusAI, tuned on a part of train"] = _score(warehouse, data / "test.txt", k)
-    for name, (recall, ndcg) in rows.items():
-        print(f"  {name:<32} recall {recall:.4f}  NDCG {ndcg:.4f}", flush=True)
+    data, folder = SHARED / "data/interactions" / split, KEPT / split
+    folder.mkdir(parents=True, exist_ok=True)
+    convert(data / "train.txt", folder / "train.csv")
+    given = [f"warehouse={folder / 'warehouse'}", f"inputs.interactions={folder / 'train.csv'}", *settings]
+    print(f"{split} @{k}", flush=True)
+    for name, (recall, ndcg) in {"untuned co-occurrence": UNTUNED[split], **published}.items():
+        print(f"  {name:<36} recall {recall:.4f}  NDCG {ndcg:.4f}", flush=True)
+    for stage, words in STAGES if tuned else STAGES[:1]:
+        row = _kept(folder, stage, settings) or _done(stage, [*words, *given], folder, settings, data / "test.txt", k)
+        figures = "recall {recall:.4f}  NDCG {ndcg:.4f}".format_map(row) if "recall" in row else " " * 28
+        print(f"  {stage:<36} {figures}  {row['seconds']:.0f} s, peak {row['gib']:.2f} GiB", flush=True)
 
 
-def _timed(name: str, words: list[str]) -> None:
-    started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "musai", *words], check=True, stdout=subprocess.DEVNULL)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    print(f"  {name}: {time.monotonic() - started:.0f} s, largest process so far {peak:.1f} GiB", flush=True)
+def _kept(folder: pathlib.Path, stage: str, settings: list[str]) -> dict[str, Any] | None:
+    """The row of an earlier sitting by the same code."""
+    file = folder / "rows.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    same = {"stage": stage, "settings": settings, "code": code_version()}
+    return next((row for row in rows if row.items() >= same.items()), None)
+
+
+def _done(
+    stage: str, words: list[str], folder: pathlib.Path, settings: list[str], test: pathlib.Path, k: int
+) -> dict[str, Any]:
+    """Run a stage and keep its row."""
+    if stage == STAGES[0][0]:
+        shutil.rmtree(folder / "warehouse", ignore_errors=True)
+    seconds, gib, status = peak.measured([sys.executable, "-m", "musai", *words], subprocess.DEVNULL)
+    if status:
+        sys.exit(f"{stage}: musai {' '.join(words)} ended with exit {status}")
+    row: dict[str, Any] = {"stage": stage, "settings": settings, "code": code_version(), "seconds": seconds, "gib": gib}
+    if words[0] == "nightly":
+        row["recall"], row["ndcg"] = _score(folder / "warehouse", test, k)
+    with (folder / "rows.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    return row
 
 
 def _score(warehouse: pathlib.Path, test: pathlib.Path, k: int) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from musai import config as configuration
 from musai.ranking import blocks, models, predicted
 from musai.similarity import neighbours, predictors
 from musai.similarity.low_pass import low_pass
+from musai.similarity.user_knn import user_knn
 
 USERS, TRACKS = 30, 25
 
@@ -28,7 +29,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
     dense = np.where(random.random((USERS, TRACKS)) < 0.3, random.integers(1, 9, (USERS, TRACKS)), 0).astype(np.float32)
     dense[4] = 0  # a listener without weights
     matrix = sp.csr_matrix(dense)
-    settings = configuration.load([], ["similarity.neighbours=10"]).similarity
+    settings = configuration.load([], ["similarity.neighbours=10", "similarity.low_pass_factors=6"]).similarity
     near = neighbours.track_neighbours(matrix, "mean_centred", settings, 1)
     row, place = np.nonzero(near.indices >= 0)
     coo = matrix.tocoo()
@@ -46,7 +47,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
             tmp_path, "matrix", user_index=coo.row.astype(np.int32), item_index=coo.col.astype(np.int32),
             weight=coo.data,
         ),
-        users=USERS, low_pass_factors=6, seed=1,
+        users=USERS, similarity=settings, seed=1,
     )  # fmt: skip
     opened = models.opened(sources)
     block = blocks.Block(
@@ -57,6 +58,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
         "mean_centred": predictors.mean_centred(matrix, near),
         "neighbourhood_average": predictors.neighbourhood_average(matrix),
         "low_pass": low_pass(matrix, 6, 1),
+        "user_knn": user_knn(matrix, settings),
     }[method].scores(matrix)
     names = blocks.source_names(opened)
     for u in range(USERS):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -9,17 +11,18 @@ import pytest
 import scipy.sparse as sp
 
 from musai import config
-from musai.ranking import tuning
+from musai.ranking import blending, heldout, parts, tuning
+from musai.ranking.journal import Journal
 
 
-def settings(**changes: object) -> config.Config:
+def settings(*by_hand: str, **changes: object) -> config.Config:
     chosen = {"minutes": 0, "trials": 1, "k": 5, **changes}
-    small = ["factorization.factors=8", "factorization.device=cpu", "factorization.regularization=1"]
-    return config.load([], [*small, *(f"tuning.{key}={value}" for key, value in chosen.items())])
+    small = {"factorization.factors": 8, "factorization.device": "cpu", "factorization.regularization": 1}
+    return config.load([], [*by_hand, *(f"tuning.{key}={value}" for key, value in chosen.items())]).having(small)
 
 
 @pytest.fixture(scope="module")
-def split() -> tuple[sp.csr_matrix, tuning.Held]:
+def split() -> tuple[sp.csr_matrix, heldout.Held]:
     """120 listeners of three tastes over 60 tracks; two tracks of each listener are held out."""
     random = np.random.default_rng(0)
     dense = random.random((120, 60)) < np.where(np.arange(120)[:, None] % 3 == np.arange(60) % 3, 0.5, 0.03)
@@ -27,62 +30,112 @@ def split() -> tuple[sp.csr_matrix, tuning.Held]:
         (np.full(2, u), random.choice(np.flatnonzero(dense[u]), 2, replace=False)) for u in range(120)
     ), strict=True))  # fmt: skip
     dense[users, items] = False
-    return sp.csr_matrix(dense.astype(np.float32)), tuning.held(users, items)
+    return sp.csr_matrix(dense.astype(np.float32)), heldout.held(users, items)
 
 
-def test_the_first_trial_of_a_part_has_the_settings_at_hand_and_the_last_one_is_the_blend(split) -> None:
-    trials = list(tuning.tune(*split, settings(), 1))
-    assert [sorted(trial.settings) for trial in trials[:-1]] == [sorted(keys) for keys in tuning.SPACE.values()]
+@pytest.fixture
+def journal(tmp_path) -> Journal:
+    return Journal(str(tmp_path / "trials"))
+
+
+def told(trials: list[tuning.Trial]) -> list[tuning.Trial]:
+    """Without what differs from run to run."""
+    return [dataclasses.replace(trial, seconds=0) for trial in trials]
+
+
+def test_the_first_trial_of_a_part_has_the_settings_at_hand_and_the_last_one_is_the_blend(split, journal) -> None:
+    trials = list(tuning.tune(*split, settings(), 1, journal))
+    assert [(trial.part, sorted(trial.settings)) for trial in trials[:-1]] == [
+        (part, sorted(keys)) for part, keys in parts.SPACE.items()
+    ]
     assert trials[0].settings == {
         "similarity.user_exponent": 0.5, "similarity.track_exponent": 0.5, "similarity.similar_exponent": 0.3,
     }  # fmt: skip
     blend = trials[-1].settings["recommend.blend"]
-    assert set(blend) == set(tuning.SPACE)
-    assert sum(blend.values()) == pytest.approx(1, abs=0.002)
+    assert set(blend) == set(parts.SPACE)
+    assert sum(blend.values()) == pytest.approx(1, abs=0.003)
     assert trials[-1].value >= max(trial.value for trial in trials[:-1])
     assert settings().tuned(trials[-1].settings).recommend.blend == blend
 
 
-def test_more_trials_find_better_settings_and_the_same_again(split) -> None:
-    first, again = (list(tuning.tune(*split, settings(trials=6, minutes=5), 1)) for _ in range(2))
-    assert len(first) == len(tuning.SPACE) * 6 + 1
-    assert [(trial.settings, trial.value) for trial in first] == [(trial.settings, trial.value) for trial in again]
-    assert first[-1].value >= list(tuning.tune(*split, settings(), 1))[-1].value
-    of_als = [trial.value for trial in first[:-1] if "factorization.alpha" in trial.settings]
+def test_more_trials_find_better_settings_and_a_broken_off_search_goes_on_to_the_same(split, journal, tmp_path) -> None:
+    many = settings(trials=5, minutes=5)
+    whole = list(tuning.tune(*split, many, 1, journal))
+    assert whole[-1].value >= list(tuning.tune(*split, settings(), 1, Journal(str(tmp_path / "other"))))[-1].value
+    of_als = [trial.value for trial in whole if trial.part == "als"]
+    assert len(of_als) == 5
     assert max(of_als) > min(of_als)
+    broken_off = Journal(str(tmp_path / "broken"))
+    list(itertools.islice(tuning.tune(*split, many, 1, broken_off), 8))
+    assert len(broken_off.entries()) == 8
+    (tmp_path / "broken" / "000008.part").write_text("half a tri")
+    assert told(list(tuning.tune(*split, many, 1, broken_off))) == told(whole)
+    again = list(tuning.tune(*split, many, 1, journal))
+    assert again[:-1] == whole[:-1], "nothing is tried twice"
 
 
-def test_a_part_is_worth_its_ndcg_by_hand(split) -> None:
+def test_what_was_given_by_hand_is_not_searched(split, journal) -> None:
+    ours = settings("factorization.alpha=4", "similarity.track_methods=[cooccurrence]", "recommend.blend={als: 1}")
+    assert sorted(parts.tunable(ours)) == ["als"]
+    trials = list(tuning.tune(*split, ours, 1, journal))
+    assert sorted(trials[0].settings) == ["factorization.regularization", "factorization.regularization_exponent"]
+    assert ours.tuned(trials[-1].settings).factorization.alpha == 4
+    without_linear = settings("similarity.track_methods=[cooccurrence]", "recommend.blend.linear=0")
+    assert sorted(parts.tunable(without_linear)) == ["als", "cooccurrence"]
+
+
+def test_a_hopeless_trial_is_given_up(split, journal, monkeypatch) -> None:
+    matrix, held_out = split
+    monkeypatch.setattr(heldout, "BLOCK", 10)
+    truth = np.zeros(matrix.shape, np.float32)
+    truth[np.repeat(held_out.users, held_out.counts), held_out.indices] = 1
+    noise = np.random.default_rng(0).random(matrix.shape).astype(np.float32)
+    fits = iter([truth, noise, noise, truth])
+
+    def fitted(*_: object) -> heldout.Scores:
+        scores = next(fits)
+        return lambda users: scores[users].copy()
+
+    monkeypatch.setattr(parts, "fitted", fitted)
+    low_pass = settings("recommend.blend={low_pass: 1}", trials=3, minutes=5)
+    first, *hopeless, blend = tuning.tune(matrix, held_out, low_pass, 1, journal)
+    assert first.value == 1.0
+    assert first.users == 120
+    assert all(10 < trial.users < 120 and trial.value < 0.5 for trial in hopeless)
+    assert blend.settings == {**first.settings, "recommend.blend": {"low_pass": 1.0}}
+
+
+def test_ndcg_by_hand(split) -> None:
     matrix, held_out = split
     order = np.random.default_rng(1).random((120, 60)).astype(np.float32)
-    found = tuning._ndcg(lambda users: order[users].copy(), matrix, held_out, 5)
+    block = slice(30, 60)
+    users = held_out.users[block]
+    found = heldout.ndcg(heldout.best(heldout.masked(order[users], matrix, users), 5), held_out, block, 5)
     by_hand = []
-    for user in range(120):
+    for user in users:
         free = [item for item in np.argsort(-order[user]) if not matrix[user, item]][:5]
         mine = set(held_out.indices[held_out.indptr[user] : held_out.indptr[user + 1]])
         gain = sum(1 / np.log2(rank + 2) for rank, item in enumerate(free) if item in mine)
         by_hand.append(gain / (1 + 1 / np.log2(3)))
-    assert found == pytest.approx(np.mean(by_hand))
+    np.testing.assert_allclose(found, by_hand)
 
 
 def test_a_part_that_only_harms_gets_no_weight_and_one_that_helps_some(split) -> None:
     matrix, held_out = split
-    good = tuning.fitted("cooccurrence", matrix, settings(), 1)
+    good = parts.fitted("cooccurrence", matrix, settings(), 1)
     truth = np.zeros(matrix.shape, np.float32)
-    for user, (start, end) in enumerate(zip(held_out.indptr[:-1], held_out.indptr[1:], strict=True)):
-        truth[user, held_out.indices[start:end]] = -1
-    harm = tuning.Trial({}, 0.0, 0.0)
-    best = {"good": (tuning.Trial({}, 0.9, 0.0), good), "harm": (harm, lambda users: truth[users])}
-    assert tuning._blended(best, matrix, held_out, 5).settings["recommend.blend"] == {"good": 1.0, "harm": 0.0}
-    best["harm"] = harm, lambda users: -truth[users]
-    helped = tuning._blended(best, matrix, held_out, 5)
-    assert helped.settings["recommend.blend"]["harm"] > 0.2
-    assert helped.value > 0.99
+    truth[np.repeat(held_out.users, held_out.counts), held_out.indices] = 1
+    weights, alone = blending.learned([good, lambda users: -truth[users]], matrix, held_out, 5)
+    assert list(weights) == [1.0, 0.0]
+    noise = np.random.default_rng(2).random(matrix.shape).astype(np.float32)
+    weights, reached = blending.learned([good, lambda users: truth[users] + noise[users]], matrix, held_out, 5)
+    assert weights[1] > 0.2
+    assert reached > alone + 0.1
 
 
 def test_ascent_climbs_a_hill() -> None:
     top = np.array([0.2, 0.5, 0.3])
-    weights, reached = tuning.ascent(lambda w: -float(((w / w.sum() - top) ** 2).sum()), np.array([0.1, 0.3, 0.2]))
+    weights, reached = blending.ascent(lambda w: -float(((w / w.sum() - top) ** 2).sum()), 3)
     np.testing.assert_allclose(weights, top, atol=0.06)
     assert reached > -0.005
 
@@ -95,8 +148,8 @@ def test_the_table_of_trials_is_what_was_tried(split, tmp_path) -> None:
     coo = matrix.tocoo()
     columns = {"user_index": coo.row.astype(np.int32), "item_index": coo.col.astype(np.int32), "weight": coo.data}
     pq.write_table(pa.table(columns), tmp_path / "part-0.parquet")
-    (batch,) = tuning.batches(str(tmp_path), matrix.shape, held_out, settings(), 1)
+    (batch,) = tuning.batches(str(tmp_path), matrix.shape, held_out, settings(), str(tmp_path / "trials"), 1)
     rows = batch.to_pylist()
-    assert [row["trial"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["trial"] for row in rows] == list(range(1, len(parts.SPACE) + 2))
     assert {row["metric"] for row in rows} == {"ndcg@5"}
     assert "recommend.blend" in json.loads(rows[-1]["settings"])

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from musai import config as configuration
 
-METHODS = ["cosine", "tfidf", "bm25", "cooccurrence", "mean_centred", "neighbourhood_average"]
+METHODS = ["cosine", "tfidf", "bm25", "cooccurrence", "rp3beta", "mean_centred", "neighbourhood_average"]
 
 
 def pair_scores(R: np.ndarray, method: str, s) -> np.ndarray:
@@ -42,6 +42,9 @@ def pair_scores(R: np.ndarray, method: str, s) -> np.ndarray:
             if method == "cooccurrence":
                 shared = sum(float(n) ** -s.user_exponent for n in n_users[both])
                 S[i, j] = shared / (float(n_items[i]) ** s.track_exponent * float(n_items[j]) ** s.similar_exponent)
+            elif method == "rp3beta":
+                steps = R[both, i] / length[i] * R[both, j] / R[both].sum(axis=1)
+                S[i, j] = (steps**s.rp3_alpha).sum() / float(n_items[j]) ** s.rp3_beta
             elif method == "neighbourhood_average":
                 S[i, j] = 1 / (1 + n_items[i] - both.sum())
             else:

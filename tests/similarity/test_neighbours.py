@@ -47,7 +47,7 @@ def checkerboard(size: int) -> sp.csr_matrix:
     return csr([[(u + i) % 2 == 0 for i in range(size)] for u in range(size)])
 
 
-@pytest.mark.parametrize("method", ["cosine", "tfidf", "bm25", "cooccurrence", "neighbourhood_average"])
+@pytest.mark.parametrize("method", ["cosine", "tfidf", "bm25", "cooccurrence", "rp3beta", "neighbourhood_average"])
 def test_checkerboard(method, similarity):
     """An even track's neighbours are the other even tracks, all alike, by index; no odd one."""
     found = lists(track_neighbours(checkerboard(8), method, similarity(neighbours=5, bm25_b=0), 1))
@@ -92,6 +92,10 @@ def test_hand_worked(similarity):
     # 0 and 1 share users 0 and 2: (1/2 + 1/3) / (2^1 x 2^0) = 5/12; 0 and 2 share user 2: (1/3) / 2 = 1/6
     exponents = {"user_exponent": 1, "track_exponent": 1, "similar_exponent": 0}
     assert of("cooccurrence", **exponents)[0] == [(1, pytest.approx(5 / 12)), (2, pytest.approx(1 / 6))]
+    # from 0 (plays 1 + 2) by user 0 (plays 3) to 1: 1/3 x 2/3, by user 2 (plays 5): 2/3 x 1/5; over |N_1| = 2; to 2 by
+    # user 2 alone: 2/3 x 2/5 over 2
+    walk = {"rp3_alpha": 1, "rp3_beta": 1}
+    assert of("rp3beta", **walk)[0] == [(1, pytest.approx((2 / 9 + 2 / 15) / 2)), (2, pytest.approx(2 / 15))]
     # both listeners of 0 have 1: 1 / (1 + 2 - 2); one of them has 2: 1 / (1 + 2 - 1)
     assert of("neighbourhood_average")[0] == [(1, 1.0), (2, 0.5)]
 

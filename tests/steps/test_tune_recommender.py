@@ -8,7 +8,7 @@ import pytest
 
 from musai import storage
 from musai.errors import InputError
-from musai.ranking import tuning
+from musai.ranking import parts
 from musai.steps import Night
 from musai.warehouse import Warehouse
 from tests import nights
@@ -25,7 +25,7 @@ def tuned(spark, night, night_folder, tmp_path_factory):
 
 def test_the_winner_is_the_last_trial_and_what_is_published(tuned):
     trials = tuned.table("tuning_trials").sort_values("trial")
-    assert list(trials["trial"]) == list(range(1, 2 * len(tuning.SPACE) + 2))
+    assert list(trials["trial"]) == list(range(1, 2 * len(parts.SPACE) + 2))
     assert trials["value"].iloc[-1] == trials["value"].max() > 0
     settings = tuned.table("model_settings").set_index("name")["value"]
     assert {name: json.loads(value) for name, value in settings.items()} == json.loads(trials["settings"].iloc[-1])
@@ -38,13 +38,14 @@ def test_the_next_night_takes_them_unless_it_is_told_not_to(spark, tuned):
     found = night.tuned().config
     assert found.recommend.blend == json.loads(settings["recommend.blend"])
     assert found.factorization.regularization == json.loads(settings["factorization.regularization"])
-    assert found.factorization.factors == tuned.config.factorization.factors
-    night.config = tuned.config.tuned({"tuning.used": False})
+    assert found.factorization.factors == json.loads(settings["factorization.factors"])
+    assert found.factorization.iterations == tuned.config.factorization.iterations
+    night.config = tuned.config.having({"tuning.used": False})
     assert night.tuned().config.recommend.blend == tuned.config.recommend.blend
 
 
 def test_settings_that_do_not_fit_another_configuration_are_one_line(spark, tuned):
-    other = tuned.config.tuned({"similarity.track_methods": ["bm25"], "recommend.blend": {"bm25": 1.0}})
+    other = tuned.config.having({"similarity.track_methods": ["bm25"], "recommend.blend": {"bm25": 1.0}})
     warehouse = Warehouse(storage.at(other.warehouse.path, spark), other)
     night = Night(spark, other, warehouse, tuned.outcome.run, dt.datetime.now(dt.UTC))
     with pytest.raises(InputError, match=r"tuning.used: .* does not fit \(recommend.blend: names .*\); false leaves"):

@@ -1,0 +1,83 @@
+"""Parts of the blend within one process: what of each can be tuned, and its scores once it is fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from musai.config import Config
+from musai.factorization import als
+from musai.ranking import blocks, predicted
+from musai.ranking.heldout import Scores
+from musai.similarity import linear, neighbours
+
+Space = dict[str, tuple[float, float, bool]]  # key of the configuration -> low, high, whether by its logarithm
+
+SPACE: dict[str, Space] = {
+    "cooccurrence": {
+        "similarity.user_exponent": (0.0, 1.0, False),
+        "similarity.track_exponent": (0.0, 1.0, False),
+        "similarity.similar_exponent": (0.0, 0.8, False),
+    },
+    "linear": {
+        "similarity.linear_candidates": (20, 300, True),
+        "similarity.linear_regularization": (0.5, 100.0, True),
+        "similarity.linear_denoising": (0.0, 3.0, False),
+        "similarity.linear_user_exponent": (0.0, 1.0, False),
+    },
+    "als": {
+        "factorization.factors": (16, 256, True),
+        "factorization.regularization": (1.0, 300.0, True),
+        "factorization.regularization_exponent": (0.0, 1.0, False),
+        "factorization.alpha": (1.0, 60.0, True),
+    },
+    "low_pass": {"similarity.low_pass_factors": (16, 512, True)},
+    "user_knn": {
+        "similarity.user_knn_neighbours": (50, 1000, True),
+        "similarity.user_knn_user_exponent": (0.0, 1.0, False),
+        "similarity.user_knn_track_exponent": (0.0, 1.0, False),
+        "similarity.user_knn_similar_exponent": (0.0, 0.8, False),
+        "similarity.user_knn_power": (0.5, 3.0, False),
+    },
+}
+
+
+def tunable(config: Config) -> dict[str, Space]:
+    """Parts that a tuned blend may have and their keys: without the methods that the night does not work out and the
+    parts that a blend given by hand leaves out, and without keys that were given by hand."""
+    there: set[str] = {blocks.ALS, *predicted.BY_ITSELF, *config.similarity.track_methods}
+    if "recommend.blend" in config.by_hand:
+        there &= {part for part, weight in config.recommend.blend.items() if weight}
+    return {
+        part: {key: bounds for key, bounds in space.items() if key not in config.by_hand}
+        for part, space in SPACE.items()
+        if part in there
+    }
+
+
+def at_hand(space: Space, config: Config) -> dict[str, float]:
+    """The values that the configuration has for the keys of `space`, brought within its bounds."""
+    found = {}
+    for key, (low, high, _) in space.items():
+        section, name = key.split(".")
+        found[key] = type(low)(np.clip(getattr(getattr(config, section), name), low, high))
+    return found
+
+
+def fitted(part: str, matrix: sp.csr_matrix, config: Config, threads: int) -> Scores:
+    """The scores of a part fitted on `matrix` [users, items] with `config`, before anything is left out."""
+    if part == blocks.ALS:
+        factors = als.train(matrix, config.factorization, config.seed, threads)
+        return lambda users: factors.users[users] @ factors.tracks.T
+    if part in predicted.BY_ITSELF:
+        made = predicted.by_itself(part, matrix, config.similarity, config.seed)
+        return lambda users: made.scores(matrix[users])
+    heard = sp.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+    if part == linear.METHOD:
+        weights = linear.linear(matrix, config.similarity, threads)
+        return lambda users: (heard[users] @ weights).toarray()
+    near = neighbours.nearest(matrix, part, config.similarity, threads, config.similarity.scoring_neighbours)
+    there = near.indices != neighbours.NO_NEIGHBOUR
+    starts = np.append(0, np.cumsum(there.sum(axis=1)))
+    square = sp.csr_matrix((near.scores[there], near.indices[there], starts), shape=(matrix.shape[1],) * 2)
+    return lambda users: (heard[users] @ square).toarray()
