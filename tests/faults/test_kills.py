@@ -9,7 +9,7 @@ from tests.faults.conftest import DATE, SEED
 from tests.faults.harness import Faults, Kill, in_nights, plan
 
 
-@pytest.mark.system  # to join `make test` once its time is known
+@pytest.mark.slow
 def test_five_kills_in_a_night(tiny: Faults, night) -> None:
     kills = [
         Kill("spark", "ingest_interactions", 0.5),
