@@ -23,6 +23,7 @@ ELSEWHERE = {
     "musai forget": "tests/erasure/test_forget.py",
     "musai generate": "tests/docs/test_examples.py",
     "musai nightly": "tests/docs/test_examples.py",
+    "musai run train_embedder": "tests/steps/test_train_embedder.py",
     "musai run train_emotion": "tests/steps/test_train_emotion.py",
     "musai run train_generators": "tests/steps/test_train_generators.py",
     "musai run tune_recommender": "tests/steps/test_tune_recommender.py",
