@@ -20,6 +20,8 @@ from musai.errors import AuditRefused, InputError, MusaiError
 from musai.progress import Progress
 from musai.redaction import Formatter, plain, redacted
 
+PIPE_WIDTH = 240  # characters
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parsed(arguments)
@@ -52,6 +54,11 @@ def _config(options: argparse.Namespace) -> Config:
     return config
 
 
+def _console() -> Console:
+    """Standard output: as wide as the terminal, and in a pipe so wide that no column is folded."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
 def _nightly(options: argparse.Namespace) -> int:
     return _night(options, getattr(options, "from_job", None), tuple(filter(None, (options.only or "").split(","))))
 
@@ -75,7 +82,7 @@ def _night(options: argparse.Namespace, from_job: str | None, only: tuple[str, .
         raise
     finally:
         progress.end()
-    summary.show(outcome, Console(highlight=False))
+    summary.show(outcome, _console())
     return 0
 
 
@@ -116,7 +123,7 @@ def _jobs(options: argparse.Namespace) -> int:
         read, written = tables.reads(job), tables.writes(job)
         often = "weekly" if tables.is_weekly(job) else "nightly"
         grid.add_row(job, often, ", ".join(t.name for t in read), ", ".join(t.name for t in written))
-    Console(highlight=False).print(grid)
+    _console().print(grid)
     return 0
 
 
@@ -144,7 +151,7 @@ def _show(options: argparse.Namespace) -> int:
     from musai import show
 
     what = show.user if options.what == "user" else show.track
-    what(show.warehouse(_config(options)), options.id, Console(highlight=False))
+    what(show.warehouse(_config(options)), options.id, _console())
     return 0
 
 
@@ -154,7 +161,7 @@ def _forget(options: argparse.Namespace) -> int:
     ids = [word for word in options.settings if "=" not in word]
     options.settings = [word for word in options.settings if "=" in word]
     config = _config(options)
-    command.run(config, command.ids_of(ids, options.file), options.dry_run, options.grace, Console(highlight=False))
+    command.run(config, command.ids_of(ids, options.file), options.dry_run, options.grace, _console())
     return 0
 
 
@@ -206,7 +213,7 @@ def _listening_test(options: argparse.Namespace) -> int:
     config = _config(options)
     published = show.warehouse(config)
     if options.results:
-        show.judgement(answers.counted(published, [pathlib.Path(file) for file in files]), Console(highlight=False))
+        show.judgement(answers.counted(published, [pathlib.Path(file) for file in files]), _console())
     elif not files:
         raise InputError("listening-test: name the folder of a new test, or the answers with --results")
     else:
