@@ -49,7 +49,7 @@ def test_an_id_that_is_not_there_is_answered_with_one_that_is(night, capsys) -> 
 
 def test_a_night_that_breaks_off_says_how_to_go_on(spark, night_folder, tmp_path, capsys) -> None:
     settings = [*nights.overrides_of(night_folder), f"warehouse={tmp_path}", "ingest.max_rejected_share=0"]
-    assert main(["nightly", "--run-id", "broken", *settings]) == 1
+    assert main(["nightly", "--run-id", "broken", *settings]) == 2
     said = capsys.readouterr().err
     assert "ingest.max_rejected_share" in said
     assert "`musai nightly --from ingest_interactions --run-id broken` goes on, with the same options" in said
