@@ -50,6 +50,10 @@ test: setup lint  ## set-up, lint, then every test that needs neither root, syst
 	@$(BIN)/python -m pytest -m "not realdata and not system"
 
 test-system: .venv bundle  ## the tests that need root or system packages
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  echo "No Chromium: the pages are not opened in a browser; apt-get install chromium" >&2
+	@command -v npm >/dev/null || echo "No npm: axe-core does not look at the pages; apt-get install npm" >&2
+	@command -v javac >/dev/null || echo "No javac: the example in Java is skipped; apt-get install openjdk-17-jdk-headless" >&2
 	@command -v ip >/dev/null || echo "No iproute2: the cluster of namespaces is skipped; apt-get install iproute2" >&2
 	@[ "$$(id -u)" = 0 ] || echo "Not root: the tests that need it are skipped; sudo make test-system runs them." >&2
 	@$(BIN)/python -m pytest -m system

@@ -53,7 +53,7 @@ class Progress:
 
     def step(self, text: str) -> None:
         if self._bar:
-            self._bar.update(self._task, description=f"{self.at_work} {text}".strip())
+            self._bar.update(self._task, description=f"{self.at_work} {text}".strip(), refresh=True)
 
     def job_done(self, job: str, seconds: float, counts: Counts) -> None:
         rows = counts.rows_read + counts.rows_written
@@ -66,7 +66,7 @@ class Progress:
             self.say(f"{'':<26} {note}")
         self._due, self._rows = self._due[1:], self._rows + rows
         if self._bar:
-            self._bar.update(self._task, advance=1, rows=self._rows, left=self._left())
+            self._bar.update(self._task, advance=1, rows=self._rows, left=self._left(), refresh=True)
 
     def _left(self) -> str:
         """What the jobs that are left took the night before; nothing where one of them was not done then."""

@@ -64,7 +64,7 @@ def words(command: str, night, folder: pathlib.Path) -> list[str]:
     for place, word in enumerate(given):
         if word == "--config" or (place and given[place - 1] == "--config") or word == "--open":
             continue
-        found.append(NAMES.get(word, str(folder / word) if word.endswith(".svg") else word))
+        found.append(NAMES.get(word, str(folder / "flow.svg") if word.endswith(".svg") else word))
     settings = [f"warehouse={night.config.warehouse.path}", f"inputs.interactions={night.config.inputs.interactions}"]
     takes_none = given[0] in ("jobs", "tables", "models", "completion", "--help")
     return found if takes_none else [*found, *settings]
