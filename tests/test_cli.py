@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from musai import cli, show
+from musai.progress import Screen
 
 
 @pytest.fixture
@@ -61,6 +63,16 @@ def test_an_id_comes_out_of_a_pipe_in_one_line_and_is_whole_on_a_narrow_screen(c
     assert name in capsys.readouterr().out
     Console(width=60).print(grid)
     assert name in "".join(capsys.readouterr().out.split()[2:])
+
+
+def test_a_reader_who_leaves_ends_nothing() -> None:
+    """As in `musai nightly | head -1`: rich by itself would end the process with status 1."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        screen = Screen(file=gone)
+        for _ in range(3):
+            screen.print("a line\n" * 100_000)
 
 
 def test_numbers_of_tracks_begin_at_one(capsys) -> None:
