@@ -50,9 +50,15 @@ def _config(options: argparse.Namespace) -> Config:
     level = logging.WARNING if sys.stderr.isatty() and config.log.level == "info" else config.log.level.upper()
     handler = logging.StreamHandler()
     handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.addFilter(_worth_a_line)
     logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("py4j").setLevel(logging.WARNING)
     return config
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """py4j logs what it raises, with tracebacks, as the root logger: forty lines for a Ctrl-C, which says its own."""
+    return not (record.name == "root" and "py4j" in pathlib.PurePath(record.pathname).parts)
 
 
 def _nightly(options: argparse.Namespace) -> int:

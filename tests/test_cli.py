@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 
 import pytest
+from py4j import java_gateway
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -85,3 +87,10 @@ def test_numbers_of_tracks_begin_at_one(capsys) -> None:
 def test_a_piece_that_is_not_there_cannot_be_used(capsys, tmp_path: pathlib.Path) -> None:
     assert cli.main(["transfer", f"{tmp_path}/no.mid", "--to", "folk", f"{tmp_path}/out.mid"]) == 2
     assert capsys.readouterr().err == f"musai: {tmp_path}/no.mid: No such file or directory\n"
+
+
+def test_an_interrupt_prints_no_traceback_of_py4j() -> None:
+    files = (java_gateway.__file__, cli.__file__)
+    assert [cli._worth_a_line(logging.makeLogRecord({"name": "root", "pathname": file})) for file in files] == [
+        False, True,
+    ]  # fmt: skip
