@@ -17,7 +17,7 @@ from musai import tables
 from musai.arguments import parsed
 from musai.config import Config
 from musai.errors import AuditRefused, InputError, MusaiError
-from musai.progress import Progress
+from musai.progress import Progress, Screen
 from musai.provenance import check_run_id
 from musai.redaction import Formatter, plain, redacted
 
@@ -26,7 +26,7 @@ PIPE_WIDTH = 20_000  # columns
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parsed(arguments)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Screen(stderr=True, highlight=False, soft_wrap=True)
     try:
         status = COMMANDS[options.command](options)
     except MusaiError as error:
@@ -50,9 +50,15 @@ def _config(options: argparse.Namespace) -> Config:
     level = logging.WARNING if sys.stderr.isatty() and config.log.level == "info" else config.log.level.upper()
     handler = logging.StreamHandler()
     handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.addFilter(_worth_a_line)
     logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("py4j").setLevel(logging.WARNING)
     return config
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """py4j logs what it raises, with tracebacks, as the root logger: forty lines for a Ctrl-C, which says its own."""
+    return not (record.name == "root" and "py4j" in pathlib.PurePath(record.pathname).parts)
 
 
 def _nightly(options: argparse.Namespace) -> int:
@@ -135,7 +141,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _output() -> Console:
     """Standard output. What is no terminal takes lines of any length: an id must come out of a pipe as it went in."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    return Screen(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def _jobs(options: argparse.Namespace) -> int:
@@ -154,7 +160,7 @@ def _jobs(options: argparse.Namespace) -> int:
 
 
 def _tables(_: argparse.Namespace) -> int:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Screen(highlight=False, soft_wrap=True)
     for table in tables.TABLES.values():
         writers = ", ".join(table.writers) or "every job"
         console.print(
@@ -194,7 +200,7 @@ def _forget(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from musai import desk
 
-    settings, console = configuration.load().generation, Console(highlight=False, soft_wrap=True)
+    settings, console = configuration.load().generation, Screen(highlight=False, soft_wrap=True)
     desk.generate(settings, options.style, options.emotion, options.count, options.seed, options.folder, console)
     return 0
 
@@ -239,7 +245,7 @@ def _listening_test(options: argparse.Namespace) -> int:
     config = _config(options)
     published = show.warehouse(config)
     if options.results:
-        show.judgement(answers.counted(published, [pathlib.Path(file) for file in files]), Console(highlight=False))
+        show.judgement(answers.counted(published, [pathlib.Path(file) for file in files]), Screen(highlight=False))
     elif not files:
         raise InputError("listening-test: name the folder of a new test, or the answers with --results")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,6 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bar
 
 from musai.redaction import redacted
+
+
+class Screen(Console):
+    """Who left while we write (`| head`, a closed terminal) does not end what is at work: nobody is written to then."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
 
 
 class Counts(Protocol):
@@ -24,7 +35,7 @@ class Progress:
     """`say` and `job_done` print a line; between them a terminal shows a bar with the job at work."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or Screen(stderr=True, highlight=False, soft_wrap=True)
         self.run_id = self.at_work = ""  # of the run that has begun, and its job
         self._bar: Bar | None = None
         self._started = time.monotonic()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import pathlib
 
 import pytest
+from py4j import java_gateway
 from rich.console import Console
 from rich.table import Table as Grid
 
 from musai import cli, show
+from musai.progress import Screen
 
 
 @pytest.fixture
@@ -63,6 +67,16 @@ def test_an_id_comes_out_of_a_pipe_in_one_line_and_is_whole_on_a_narrow_screen(c
     assert name in "".join(capsys.readouterr().out.split()[2:])
 
 
+def test_a_reader_who_leaves_ends_nothing() -> None:
+    """As in `musai nightly | head -1`: rich by itself would end the process with status 1."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        screen = Screen(file=gone)
+        for _ in range(3):
+            screen.print("a line\n" * 100_000)
+
+
 def test_numbers_of_tracks_begin_at_one(capsys) -> None:
     for count in ("0", "-1", "many"):
         with pytest.raises(SystemExit, match="2"):
@@ -73,3 +87,10 @@ def test_numbers_of_tracks_begin_at_one(capsys) -> None:
 def test_a_piece_that_is_not_there_cannot_be_used(capsys, tmp_path: pathlib.Path) -> None:
     assert cli.main(["transfer", f"{tmp_path}/no.mid", "--to", "folk", f"{tmp_path}/out.mid"]) == 2
     assert capsys.readouterr().err == f"musai: {tmp_path}/no.mid: No such file or directory\n"
+
+
+def test_an_interrupt_prints_no_traceback_of_py4j() -> None:
+    files = (java_gateway.__file__, cli.__file__)
+    assert [cli._worth_a_line(logging.makeLogRecord({"name": "root", "pathname": file})) for file in files] == [
+        False, True,
+    ]  # fmt: skip

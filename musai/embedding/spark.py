@@ -19,6 +19,7 @@ from musai.embedding.lessons import lessons_of
 from musai.embedding.tracks import Embedded, Embedder, Heard, choose, embedded, opened
 from musai.embedding.training import Figures, Schedule, train
 from musai.errors import InputError
+from musai.inputs.places import RAW_CHARACTERS
 from musai.matrix.reading import file_system
 from musai.scratch import scratch
 from musai.session import one_task
@@ -72,7 +73,9 @@ def _heard(batches: Iterator[pa.RecordBatch]) -> Iterator[Heard]:
 def _batch(rows: list[Embedded]) -> pa.RecordBatch:
     text, names = pa.string(), ("source", "place", "reason")
     reject = pa.struct([(name, text) for name in (*names, "raw")])
-    rejects = [[dict(zip(names, one, strict=True), raw=row.track_id) for one in row.rejects] for row in rows]
+    rejects = [
+        [dict(zip(names, one, strict=True), raw=row.track_id[:RAW_CHARACTERS]) for one in row.rejects] for row in rows
+    ]
     return pa.record_batch(
         {
             "track_id": pa.array([row.track_id for row in rows], text),

@@ -6,6 +6,7 @@ from musai.emotion import spark as emotion
 from musai.emotion import weights
 from musai.errors import MusaiError
 from musai.inputs.media import roots_of
+from musai.inputs.places import RAW_CHARACTERS
 from musai.session import cores
 from musai.steps import Night
 
@@ -27,7 +28,8 @@ def run(night: Night) -> None:
     )
     written = night.write(tagged.where("label IS NOT NULL"), "track_emotions", JOB)
     night.write(tagged, "emotion_inputs", JOB)
-    rejects = tagged.where("reason IS NOT NULL").selectExpr("'tracks' AS source", "place", "reason", "track_id AS raw")
+    raw = f"substring(track_id, 1, {RAW_CHARACTERS}) AS raw"
+    rejects = tagged.where("reason IS NOT NULL").selectExpr("'tracks' AS source", "place", "reason", raw)
     night.rejected = night.write(rejects, "rejected_rows", JOB)["rows"]
     carried = tagged.where("carried").count()
     tagged.unpersist()

@@ -9,7 +9,7 @@ import soundfile
 from musai import config
 from musai.embedding import spark as distributed
 from musai.embedding.audio import Plan
-from musai.embedding.tracks import Heard, choose, embedded, embedder_of
+from musai.embedding.tracks import Embedded, Heard, choose, embedded, embedder_of
 from musai.errors import InputError
 from tests.embedding.conftest import tone
 
@@ -82,3 +82,9 @@ def test_a_gpu_that_is_not_there_is_an_error(monkeypatch):
     assert choose("auto").type == "cpu"
     with pytest.raises(InputError, match=r"embedding.device: gpu cannot be used here"):
         choose("gpu")
+
+
+def test_a_reject_shows_a_thousand_characters_of_an_id():
+    rejected = Embedded("x" * 5000, None, None, (("audio", "a.wav", "silence"),))
+    (reject,) = distributed._batch([rejected])["rejects"][0].as_py()
+    assert reject == {"source": "audio", "place": "a.wav", "reason": "silence", "raw": "x" * 1000}
