@@ -14,9 +14,8 @@ class Finding:
 
 
 def share_finding(check: str, good: int, of: int, least: float) -> Finding:
-    """Whether `good` of `of` reaches the share `least`; nothing to count passes."""
-    passed = of == 0 or good >= least * of
-    return Finding(check, passed, f"{good} of {of}, {least:.0%} are due")
+    """Whether `good` of `of` reaches the share `least`; of nothing it does not: an empty input serves nobody."""
+    return Finding(check, 0 < of and good >= least * of, f"{good} of {of}, {least:.0%} are due")
 
 
 def quality_finding(now: Mapping[str, float], before: Mapping[str, float], max_drop: float) -> Finding:

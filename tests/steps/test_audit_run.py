@@ -20,6 +20,7 @@ def test_quality_is_refused_only_beyond_the_interval():
 def test_a_share_is_refused_below_its_bound():
     assert share_finding("x", 99, 100, 0.99).passed
     assert not share_finding("x", 98, 100, 0.99).passed
+    assert not share_finding("x", 0, 0, 0.99).passed
 
 
 def test_a_full_list_is_of_all_tracks_that_are_neither_heard_nor_withheld(spark):
