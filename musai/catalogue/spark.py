@@ -22,7 +22,7 @@ from musai.inputs import spark as inputs
 from musai.inputs.headers import Survey
 from musai.inputs.sources import FIELDS, source
 
-STATUSES = ("used", "rejected", "header", "blank")
+STATUSES = ("used", "rejected", "aliased", "header", "blank")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Ingested:
         return self._judged.where("_status = 'used'").select(*FIELDS["tracks"])
 
     def counts(self, used: int | None = None) -> dict[str, int]:
-        """Rows: read = used + rejected; header, blank; files, rejected_files.
+        """Rows: read = used + rejected + aliased; header, blank; files, rejected_files.
 
         `used`, where it is given, is the number of rows of the table as it was written: it is the used count.
         """
@@ -48,7 +48,7 @@ class Ingested:
         if used is not None and used != found["used"]:
             raise MusaiError(f"inputs.tracks: {found['used']} rows were used, {used} are in the table")
         files = sum(len(group.entries) for group in self._survey.groups)
-        read = found["used"] + found["rejected"]
+        read = found["used"] + found["rejected"] + found["aliased"]
         return {"read": read, **found, "files": files, "rejected_files": len(self._survey.rejects)}
 
     def rejected(self) -> DataFrame:
@@ -61,10 +61,16 @@ class Ingested:
         self._judged.unpersist()
 
 
-def ingest(spark: SparkSession, config: Config, snapshot: Sequence[Mapping[str, Any]] | None = None) -> Ingested | None:
+def ingest(
+    spark: SparkSession,
+    config: Config,
+    snapshot: Sequence[Mapping[str, Any]] | None = None,
+    aliases: DataFrame | None = None,
+) -> Ingested | None:
     """None where there is no catalogue. Raises InputError where it cannot be used at all.
 
-    With a `snapshot` (`musai.inputs.files`) only files that it names are read.
+    A row of a bad id of `aliases` (bad_id, good_id) speaks for the good id if that has no row of its own; the others
+    are left out and counted as aliased. With a `snapshot` (`musai.inputs.files`) only files that it names are read.
     """
     described = source(config, "tracks", snapshot)
     if described is None:
@@ -78,7 +84,7 @@ def ingest(spark: SparkSession, config: Config, snapshot: Sequence[Mapping[str, 
             frame = frame.withColumns({name: F.expr(expression) for name, expression in stage.items()})
         frame = _within_roots(frame, set(media.FIELDS) & group.types.keys(), media.roots_of(config.inputs))
         frames.append(frame.select(*inputs.PLACE, "_raw", "_reason", "_status", *FIELDS["tracks"]))
-    judged = _first_of_each(functools.reduce(DataFrame.union, frames))
+    judged = _first_of_each(_under_good_ids(functools.reduce(DataFrame.union, frames), aliases))
     return Ingested(spark, survey, judged.persist(StorageLevel.DISK_ONLY))
 
 
@@ -98,16 +104,28 @@ def _within_roots(rows: DataFrame, fields: Iterable[str], roots: Sequence[str]) 
     return rows
 
 
+def _under_good_ids(rows: DataFrame, aliases: DataFrame | None) -> DataFrame:
+    """Rows with good ids in place of bad ones; `_alias` says which had a bad one."""
+    if aliases is None:
+        return rows.withColumn("_alias", F.lit(False))
+    named = aliases.select(F.col("bad_id").alias("_bad_id"), F.col("good_id").alias("_good_id"))
+    rows = rows.join(named, rows["track_id"] == named["_bad_id"], "left")
+    columns = {"_alias": F.col("_good_id").isNotNull(), "track_id": F.coalesce("_good_id", "track_id")}
+    return rows.withColumns(columns).drop("_bad_id", "_good_id")
+
+
 def _first_of_each(rows: DataFrame) -> DataFrame:
-    """Rows that can be used, once each track, by file and line; the later ones are rejects like the others."""
+    """Rows that can be used, once each track, by file and line, its own before those of aliases; the later ones are
+    rejects like the others, or aliased."""
     alone = f"CASE WHEN _status <> 'used' THEN struct({', '.join(inputs.PLACE)}) END"  # no row is like it
-    group = Window.partitionBy("_status", "track_id", F.expr(alone)).orderBy(*map(F.expr, inputs.ORDER))
+    group = Window.partitionBy("_status", "track_id", F.expr(alone)).orderBy("_alias", *map(F.expr, inputs.ORDER))
     again = "_status = 'used' AND _rank > 1"
     return (
         rows.withColumn("_raw", F.substring("_raw", 1, inputs.SHOWN_BYTES))
         .withColumn("_rank", F.row_number().over(group))
         .withColumn("_reason", F.expr(f"CASE WHEN {again} THEN 'track_id again' ELSE _reason END"))
-        .withColumn("_status", F.expr(f"CASE WHEN {again} THEN 'rejected' ELSE _status END"))
+        .withColumn("_again", F.expr("CASE WHEN _alias THEN 'aliased' ELSE 'rejected' END"))
+        .withColumn("_status", F.expr(f"CASE WHEN {again} THEN _again ELSE _status END"))
         .withColumn("_bad", F.expr(f"CASE WHEN _status = 'rejected' THEN {inputs.bad_row()} END"))
         .select("_status", "_bad", *FIELDS["tracks"])
     )

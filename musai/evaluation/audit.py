@@ -15,7 +15,7 @@ class Finding:
 
 def share_finding(check: str, good: int, of: int, least: float) -> Finding:
     """Whether `good` of `of` reaches the share `least`; of nothing it does not: an empty input serves nobody."""
-    return Finding(check, 0 < of and good >= least * of, f"{good} of {of}, {least:.0%} are due")
+    return Finding(check, of > 0 and good >= least * of, f"{good} of {of}, {least:.0%} are due")
 
 
 def quality_finding(now: Mapping[str, float], before: Mapping[str, float], max_drop: float) -> Finding:

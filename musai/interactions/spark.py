@@ -59,6 +59,13 @@ class Ingested:
         read = sum(found[status] for status in READ)
         return {"read": read, **found, "files": files, "rejected_files": len(survey.rejects)}
 
+    @property
+    def aliases(self) -> DataFrame | None:
+        """bad_id, good_id; None without inputs.aliases."""
+        if self._aliases is None:
+            return None
+        return self._aliases.ends.selectExpr("_bad_id AS bad_id", "_good_id AS good_id")
+
     def rejected(self) -> DataFrame:
         """source, place, reason, raw: of the log, and of the aliases."""
         bad = self._judged.where("_status = 'rejected'").select("_bad.*")
@@ -166,7 +173,7 @@ class _Aliases:
 
     def applied(self, rows: DataFrame) -> DataFrame:
         """Rows with good track ids in place of bad ones."""
-        table = self._ends()
+        table = self.ends
         if sum(entry.size for group in self._survey.groups for entry in group.entries) <= BROADCAST_BYTES:
             table = F.broadcast(table)
         good = F.coalesce("_good_id", "track_id")
@@ -207,7 +214,8 @@ class _Aliases:
         leading = used.join(used.select(F.col("bad_id").alias("good_id")), "good_id", "left_semi")
         return aliases.resolved({row["bad_id"]: row["good_id"] for row in leading.collect()})
 
-    def _ends(self) -> DataFrame:
+    @property
+    def ends(self) -> DataFrame:
         """`_bad_id`, `_good_id`: where each alias ends."""
         used = self._used()
         if self._chained:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from musai.config import Config
 from musai.errors import InputError, MusaiError
+from musai.inputs.files import read_ids
 from musai.warehouse import MANIFEST, Run, Warehouse
 
 if TYPE_CHECKING:
@@ -129,6 +130,17 @@ class Night:
         frame = self.latest("models")
         row = frame.where(f"name = '{name}'").first() if frame is not None else None
         return row.asDict() if row else None
+
+    def blocked(self) -> list[str]:
+        """inputs.blocked_tracks, and what those of them that are aliases stand for."""
+        named = read_ids(self.config.inputs.blocked_tracks, "inputs.blocked_tracks")
+        if not named or not self.has("aliases"):
+            return named
+        import pyarrow as pa
+
+        listed = self.session.createDataFrame(pa.table({"bad_id": pa.array(named, pa.string())}))
+        good = self.read("aliases").join(listed, "bad_id", "left_semi").select("good_id").collect()
+        return sorted({*named, *(row["good_id"] for row in good)})
 
     def published_weights(self, name: str) -> bytes | None:
         """model.safetensors of that row of `models`; None without such a row. Raises MusaiError where it is gone."""

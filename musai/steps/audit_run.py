@@ -10,7 +10,6 @@ import pyarrow as pa
 from musai import columns
 from musai.evaluation import spark as checks
 from musai.evaluation.audit import Finding, quality_finding, share_finding
-from musai.inputs.files import read_ids
 from musai.steps import Night
 from musai.tables import TABLES
 
@@ -62,7 +61,7 @@ def _track_ids(night: Night) -> DataFrame:
 
 def _withheld(night: Night) -> DataFrame:
     """track_id of what no list may hold: blocked tracks, and explicit ones where those are left out."""
-    blocked = read_ids(night.config.inputs.blocked_tracks, "inputs.blocked_tracks")
+    blocked = night.blocked()
     found = night.session.createDataFrame(pa.table({"track_id": pa.array(blocked, pa.string())}))
     if night.config.recommend.explicit == "exclude" and night.has("tracks"):
         found = found.union(night.read("tracks").where("explicit").select("track_id"))

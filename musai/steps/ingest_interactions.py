@@ -15,6 +15,8 @@ def run(night: Night) -> None:
     counts = found.counts(used["used"] if used else None)
     night.rows_read, night.rejected = counts["read"], counts["rejected"]
     night.write(found.rejected(), "rejected_rows", JOB, {"counts": counts})
+    if found.aliases is not None:
+        night.write(found.aliases, "aliases", JOB)
     found.release()  # who reads the same path later in this session must not be given what is kept here
     night.note(counted(counts))
     check_share("interactions", counts, night.config.ingest.max_rejected_share, night.reasons_of("interactions"))

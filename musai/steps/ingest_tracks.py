@@ -8,7 +8,8 @@ JOB = "ingest_tracks"
 
 
 def run(night: Night) -> None:
-    found = catalogue.ingest(night.session, night.config, night.run.record.inputs)
+    aliases = night.read("aliases") if night.has("aliases") else None
+    found = catalogue.ingest(night.session, night.config, night.run.record.inputs, aliases)
     if found is None:
         night.note("inputs.tracks names no catalogue: lists that need one are left out")
         return

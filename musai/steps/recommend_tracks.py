@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from musai import columns
-from musai.inputs.files import read_ids
 from musai.ranking import blocks, models, moods, new_releases, predicted
 from musai.ranking import spark as ranking
 from musai.ranking.made_for_you import made_for_you
@@ -41,7 +40,7 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         neighbours=night.run.uri("track_neighbours"),
         factors=night.run.uri("als_factors") if "als" in blend else None,
         tracks=night.run.uri("tracks") if has_tracks else None,
-        blocked=tuple(read_ids(night.config.inputs.blocked_tracks, "inputs.blocked_tracks")),
+        blocked=tuple(night.blocked()),
         exclude_explicit=settings.explicit == "exclude",
         methods=tuple(name for name in blend if name != "als"),
         matrix=night.run.uri("user_item") if predicted.asked(tuple(blend)) else None,
@@ -107,7 +106,7 @@ def _new_releases(night: Night) -> DataFrame | None:
     sources = new_releases.Sources(
         predicted=night.run.uri("predicted_track_factors"),
         tracks=night.run.uri("tracks"),
-        blocked=frozenset(read_ids(night.config.inputs.blocked_tracks, "inputs.blocked_tracks")),
+        blocked=frozenset(night.blocked()),
         exclude_explicit=settings.explicit == "exclude",
         top_n=settings.top_n,
         max_tracks_per_artist=settings.max_tracks_per_artist or 0,

@@ -28,6 +28,19 @@ DECLARED = (
         "Who listened to what, over the whole window.",
     ),
     Table(
+        "aliases",
+        "internal",
+        ("bad_id",),
+        ("ingest_interactions",),
+        ("ingest_tracks", "recommend_tracks", "audit_run"),
+        columns("""
+            bad_id string | a track id of inputs.aliases
+            good_id string | what it stands for, chains followed to their end
+        """),
+        "The aliases that were used.",
+        optional=True,
+    ),
+    Table(
         "tracks",
         "nightly",
         ("track_id",),

@@ -123,6 +123,20 @@ def test_the_first_row_of_a_track_that_can_be_used_counts(ingested) -> None:
     assert (counts["read"], counts["used"], counts["header"]) == (8, 4, 2)
 
 
+def test_a_bad_id_speaks_for_the_good_one_only_where_that_has_no_row(spark, settings, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("track_id,title\nold0,Old\nt0,New\nold1,Only\nolder1,Again\nt2,Other\nt2,Twice\n")
+    aliases = spark.createDataFrame(
+        [("old0", "t0"), ("old1", "t1"), ("older1", "t1"), ("gone", "t9")], "bad_id string, good_id string"
+    )
+    found = ingest(spark, settings(f"inputs.tracks={tmp_path / 't.csv'}"), aliases=aliases)
+    rows = {row["track_id"]: row["title"] for row in found.tracks.collect()}
+    counts, rejected = found.counts(len(rows)), found.rejected().collect()
+    found.release()
+    assert rows == {"t0": "New", "t1": "Only", "t2": "Other"}
+    assert [counts[name] for name in ("read", "used", "rejected", "aliased")] == [6, 3, 1, 2]
+    assert [(row["place"], row["reason"]) for row in rejected] == [("t.csv:7", "track_id again")]
+
+
 def test_values_of_json_lines(ingested) -> None:
     objects = [
         {
