@@ -57,21 +57,24 @@ def _card(facts: Facts, place: int, row: dict[str, Any]) -> str:
     lines = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts_of if value)
     return (
         f'<article class="track"><h3 id="made-{place}">{escape(title)}</h3>{drawn}'
-        f"{_player(facts, place, row)}<dl>{lines}</dl>"
+        f"{_player(facts, place, row, notes or [])}<dl>{lines}</dl>"
         + details(f"Provenance of {name(row['generated_id'])}", f"<pre>{_provenance(row)}</pre>")
         + "</article>"
     )
 
 
-def _player(facts: Facts, place: int, row: dict[str, Any]) -> str:
-    """The browser's own; the script moves a line over the piano roll, which is as wide as `data-s` seconds."""
+def _player(facts: Facts, place: int, row: dict[str, Any], notes: list[tuple[float, float, int, int]]) -> str:
+    """The browser's own; the script moves a line over the piano roll, which is `data-s` seconds wide. The clip begins
+    with the first note, `data-from` seconds into it."""
     clip = facts.sounds.get(row["generated_id"])
     if clip is None:
         return absent("It cannot be heard.")
+    quarters = max((start + length for start, length, _, _ in notes), default=0.0)
+    begins = row["duration_s"] * notes[0][0] / quarters if quarters else 0.0
     cut = f'<p class="more">The first {clip.seconds:.0f} s.</p>' if clip.seconds < row["duration_s"] - 1 else ""
     return (
         f'<audio controls preload="none" src="{escape(clip.file)}" aria-labelledby="made-{place}" '
-        f'data-s="{row["duration_s"]:.2f}"></audio>{cut}'
+        f'data-s="{row["duration_s"]:.2f}" data-from="{begins:.2f}"></audio>{cut}'
     )
 
 

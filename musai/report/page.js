@@ -137,8 +137,8 @@ for (const player of players) {
   const roll = player.parentElement.querySelector(".roll");
   const head = shape("path", { class: "head", d: "M0 0V999" });
   const follow = () => {
-    const width = roll.viewBox.baseVal.width;
-    head.setAttribute("transform", `translate(${Math.min((player.currentTime / player.dataset.s) * width, width)} 0)`);
+    const width = roll.viewBox.baseVal.width, { from, s } = player.dataset;
+    head.setAttribute("transform", `translate(${Math.min(((player.currentTime + Number(from)) / s) * width, width)} 0)`);
     if (!player.paused) requestAnimationFrame(follow);
   };
   player.addEventListener("play", () => {

@@ -10,10 +10,12 @@ import json
 
 import pytest
 
+from musai.music.midi import write_midi
+from musai.music.notes import STEPS_PER_QUARTER, piece_of
 from musai.report import page, sound
 from musai.report.facts import Facts
 from musai.report.markup import CONTROLS, escape, script_json, seconds
-from tests.report.conftest import HOSTILE
+from tests.report.conftest import HOSTILE, created
 from tests.report.parsed import Parsed
 
 ELEMENTS = (
@@ -90,10 +92,17 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(facts: Facts) -> No
 def test_each_created_track_is_heard_or_says_that_it_cannot_be(facts: Facts) -> None:
     parsed = Parsed(page.rendered(facts))
     [(_, heard, _)] = parsed.all("audio")
-    assert heard["data-s"] == "32.00"
+    assert (heard["data-s"], heard["data-from"]) == ("32.00", "0.00")
     assert heard["preload"] == "none"
     assert parsed.texts("p").count("It cannot be heard.") == 1
     assert "The first 20 s." in parsed.texts("p")
+
+
+def test_the_line_over_the_roll_begins_where_the_clip_does(facts: Facts) -> None:
+    rows = [(60, (8 + n) * STEPS_PER_QUARTER, STEPS_PER_QUARTER, 80, 0) for n in range(8)]
+    late = created(1, midi=write_midi(piece_of(rows)), duration_s=8.0)  # two bars of 4/4 are silent, two are not
+    [(_, heard, _)] = Parsed(page.rendered(dataclasses.replace(facts, created=[late]))).all("audio")
+    assert (heard["data-s"], heard["data-from"]) == ("8.00", "4.00")
 
 
 def test_clips_share_what_room_there_is() -> None:
