@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import soxr
-import symusic
 
 from musai.embedding import rendering
-from musai.embedding.audio import SAMPLE_RATE, Plan, Unusable
-from tests.embedding.conftest import score_of
+from musai.embedding.audio import Plan, Unusable
 from tests.embedding.test_audio import loudest_hz
 
 
@@ -26,15 +23,6 @@ def test_a_note_that_began_before_the_excerpt_is_heard_in_it(midi_file):
     path = midi_file("organ.mid", [60, 60], seconds_each=3.0, program=19)
     second = rendering.excerpts(path, Plan(2.0, 3, 3600))[1]  # from 2 s on; the second note begins at 3 s
     assert np.abs(second[:8000]).max() > 0.01
-
-
-def test_what_was_played_before_leaves_no_trace():
-    """symusic's synthesizer plays a violin otherwise if it has played the fiddle before, which has its samples."""
-    violin, fiddle = (score_of([60, 67], program=program) for program in (40, 110))
-    fresh = symusic.Synthesizer(rendering.soundfont(), rendering.RATE).render(violin, stereo=True)
-    alone = soxr.resample(np.asarray(fresh, np.float32).mean(axis=0), rendering.RATE, SAMPLE_RATE)
-    rendering.render(fiddle)
-    np.testing.assert_array_equal(rendering.render(violin), alone)
 
 
 def test_what_cannot_be_heard_says_why(tmp_path, midi_file):
