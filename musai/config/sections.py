@@ -183,8 +183,12 @@ class Factorization(Section):
     alpha: AboveZero
 
 
+GenerationMethod = Literal["rnn", "gan", "style_transfer"]
+
+
 class Generation(Section):
     tracks: Count
+    methods: dict[GenerationMethod, NotNegative]
     styles: dict[str, list[str]]
     emotions: Annotated[list[Literal["happy", "calm", "sad", "tense"]], Field(min_length=1)]
     bars: Annotated[int, BeforeValidator(_number), Field(ge=4, le=64)]
@@ -195,6 +199,8 @@ class Generation(Section):
     list_length: Positive
     train_minutes: AboveZero
     licences: list[str]
+    transfer_to: list[str]
+    transfer_licences: list[str]
 
 
 class Embedding(Section):

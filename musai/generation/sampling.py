@@ -15,6 +15,7 @@ from torch import Tensor
 
 from musai.generation.context import Board
 from musai.generation.rnn import NOTHING, NoteRNN
+from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
 from musai.music.tokens import END, FIELDS, LONGEST, SIZES, VOICES
 
@@ -84,6 +85,7 @@ class _Block:
         self.short = steps <= np.array([grammar.longest for grammar in grammars])[:, None]
         self.random = [np.random.default_rng(one.seed) for one in requests]
         self.time = np.zeros(len(requests), np.int64)
+        self.first = np.full(len(requests), -1)  # onset of the first note
         self.last_voice = np.full(len(requests), -1)  # of the onset that is being filled
         self.melody = _padded([one.melody for one in requests])
         self.has_melody = np.array([one.melody is not None for one in requests])
@@ -126,6 +128,7 @@ class _Block:
         moved = sounds[shift[sounds] > 0]
         board.move(moved, self.time[moved], shift[moved])
         self.time[sounds] += shift[sounds]
+        self.first[sounds] = np.where(self.first[sounds] < 0, self.time[sounds], self.first[sounds])
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
         voice = self._drawn(network.voice_logits(hidden, place, began), self._voices(), draws[:, 1], forced[:, 1])
@@ -144,8 +147,8 @@ class _Block:
         return np.stack([shift, voice, pitch, duration], axis=1)
 
     def _shifts(self) -> np.ndarray:
-        """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, or where all else
-        is forbidden."""
+        """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, near its line, or where
+        all else is forbidden."""
         owned = self.track_of >= 0
         later = np.arange(VOICES) > self.last_voice[:, None]
         steps = np.arange(1, LONGEST + 1)
@@ -157,6 +160,7 @@ class _Block:
         now = (asked & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
         begun = self.board.sounding.any(axis=1)
         last = (self.time >= self.end - self.bar) & begun
+        last &= near_bar_line(self.board.free_at.max(axis=1), self.first, self.bar)
         allowed = np.concatenate([now[:, None], onward, last[:, None]], axis=1)
         self._up_to_melody(allowed)
         allowed[~allowed.any(axis=1), END] = True
