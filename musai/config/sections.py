@@ -194,6 +194,7 @@ class Generation(Section):
     bars: Annotated[int, BeforeValidator(_number), Field(ge=4, le=64)]
     temperature: AboveZero
     nucleus: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)]
+    recall: NotNegative
     attempts: Positive
     keep_tracks: Count
     list_length: Positive

@@ -51,7 +51,7 @@ def maker(method: str, files: Files, settings: Generation) -> Maker:
         assert gan is not None, "no GAN was trained with this RNN"
         how = {"candidates": gan_composer.CANDIDATES}
         return Maker(method, gan.digest, gan.card["sources"], how, gan.compose)
-    made, sampler = files.composer(), Sampler(settings.temperature, settings.nucleus)
+    made, sampler = files.composer(), Sampler(settings.temperature, settings.nucleus, settings.recall)
     make = style_transfer.compose if method == style_transfer.METHOD else _composed
     asked = functools.partial(make, made, sampler=sampler)
     return Maker(method, made.digest, made.card["sources"], dataclasses.asdict(sampler), asked)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from musai.music import ngrams
-from musai.music.notes import Piece, melody
+from musai.music.notes import Piece, skyline
 
 LONGEST_SILENCE, LONGEST_NOTE = 2, 4  # bars
 MOST_AT_ONCE = 10  # notes of one track
@@ -35,7 +35,7 @@ class Bounds:
     def of_transfer(self, source: Piece) -> Bounds:
         """Of what is made of `source`, whose form and meter it keeps."""
         low, high = self.distinct_bars
-        own = distinct_bars(melody(source))
+        own = distinct_bars(skyline(source))
         return Bounds((min(low, own), max(high, distinct_bars(source))), (source.meter,))
 
     def to_json(self) -> dict[str, Any]:

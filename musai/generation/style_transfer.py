@@ -16,10 +16,11 @@ from musai.errors import InputError
 from musai.generation.composer import Composer
 from musai.generation.quadrants import QUADRANTS, density, quadrant
 from musai.generation.sampling import Request, Sampler, sample
+from musai.generation.sanity import moves
 from musai.generation.styles import MOST_BARS
 from musai.generation.wishes import Draft, Wish
 from musai.music import keys
-from musai.music.notes import Piece, melody
+from musai.music.notes import Piece, skyline
 from musai.music.tokens import LONGEST, Part, piece_from
 
 METHOD = "style_transfer"
@@ -48,7 +49,8 @@ def emotion_of(source: Piece) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Moved:
-    """A source in the common tonic as a request, and the semitones that take the answer back."""
+    """A source in the common tonic as a request, and the semitones that take the answer back, in the next octave that
+    the target's instruments reach."""
 
     request: Request
     parts: tuple[Part, ...]
@@ -57,7 +59,9 @@ class _Moved:
 
     def draft(self, rows: np.ndarray) -> Draft:
         piece = piece_from(rows, self.parts, self.source.meter, self.source.tempo_bpm)
-        return Draft(piece.transposed(self.back))
+        down, up = moves(piece)
+        octaves = [self.back + 12 * octave for octave in range(-3, 4) if down <= self.back + 12 * octave <= up]
+        return Draft(piece.transposed(min(octaves, key=lambda move: abs(move - self.back), default=self.back)))
 
 
 def _moved(composer: Composer, wish: Wish) -> _Moved | Draft:
@@ -69,7 +73,7 @@ def _moved(composer: Composer, wish: Wish) -> _Moved | Draft:
         return Draft(None, fault=f"a source of over {MOST_BARS} bars")
     moved, back = keys.to_common_tonic(source)
     style = composer.styles[composer.names.index(wish.style)]
-    tune, octaves = _in_range(melody(moved), style.lowest[0], style.highest[0])
+    tune, octaves = _in_range(skyline(moved), style.lowest[0], style.highest[0])
     if not len(tune) or np.diff(tune.onset, prepend=0).max() > LONGEST:
         return Draft(None, fault="a source without a melody, or with a rest of over two bars")
     request = Request(

@@ -26,7 +26,7 @@ from musai.demo.training_tunes import TEST, TRAIN
 from musai.generation import makers, style_transfer
 from musai.generation.wishes import Source, Wish
 from musai.music import keys
-from musai.music.notes import STEPS_PER_QUARTER, Piece, Track, melody, piece_of
+from musai.music.notes import STEPS_PER_QUARTER, Piece, Track, piece_of, skyline
 
 SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data"
 CELL = STEPS_PER_QUARTER // 4
@@ -134,7 +134,7 @@ def alike(a: Piece, b: Piece) -> float:
 
 
 def recall(source: Piece, made: Piece) -> float:
-    tune = melody(source)
+    tune = skyline(source)
     near = (np.abs(made.onset[None] - tune.onset[:, None]) <= CELL) & (
         made.pitch[None] % 12 == tune.pitch[:, None] % 12
     )
@@ -178,7 +178,7 @@ def octave_down(piece: Piece) -> Piece:
 def rows_of(target: str, real: Sequence[Piece]) -> dict[str, Callable[[Piece, int], Piece]]:
     """Reference rows: source and its number -> output."""
     single = {"chords held": lambda piece, _: chords(piece, 0), "rule-made accompaniment": lambda p, _: chords(p, 4)}
-    alone = {"the tune alone (rule)": lambda piece, _: melody(piece)}
+    alone = {"the tune alone (rule)": lambda piece, _: skyline(piece)}
     return {
         "identity": lambda piece, _: piece,
         "lower voices an octave down": lambda piece, _: octave_down(piece),
