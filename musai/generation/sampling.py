@@ -161,7 +161,7 @@ class _Block:
     def _shifts(self) -> np.ndarray:
         """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, near its line, or where
         all else is forbidden."""
-        owned, begun = self.track_of >= 0, self.board.sounding.any(axis=1)
+        owned, begun = self.track_of >= 0, self.first >= 0
         later = np.arange(VOICES) > self.last_voice[:, None]
         steps = np.arange(1, LONGEST + 1)
         asked = owned & ~(self.has_melody[:, None] & (np.arange(VOICES) == 0))
