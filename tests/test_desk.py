@@ -35,7 +35,7 @@ def test_a_published_track_becomes_midi_or_sound(night, tmp_path):
 def test_a_tune_is_generated_and_transferred(tmp_path):
     settings = configuration.load().generation
     for folder in ("a", "b"):
-        desk.generate(settings, "gan", "folk", "happy", 2, 3, tmp_path / folder, Console(quiet=True))
+        desk.generate(settings, "rnn", "folk", "happy", 2, 3, tmp_path / folder, Console(quiet=True))
     made = sorted((tmp_path / "a").iterdir())
     assert len(made) == 2
     assert [path.read_bytes() for path in made] == [path.read_bytes() for path in sorted((tmp_path / "b").iterdir())]

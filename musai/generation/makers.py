@@ -7,6 +7,7 @@ import functools
 from collections.abc import Sequence
 
 from musai.config import Generation
+from musai.errors import InputError
 from musai.generation import composer, gan_composer, judge, models, style_transfer
 from musai.generation.composer import Composer
 from musai.generation.gan_composer import GanComposer
@@ -21,7 +22,7 @@ METHODS = (composer.METHOD, gan_composer.METHOD, style_transfer.METHOD)
 @dataclasses.dataclass(frozen=True)
 class Files:
     """The bytes of the models that were trained here; without `rnn`, those that come with the package on each
-    executor. A GAN is there where it was trained with the RNN, on the same music."""
+    executor. A GAN is there where it was trained with the RNN, on the same music, or ships with it."""
 
     rnn: bytes | None = None
     gan: bytes | None = None
@@ -31,9 +32,11 @@ class Files:
         return composer.load(models.read_model(self.rnn) if self.rnn else models.shipped(composer.METHOD))
 
     def gan_composer(self) -> GanComposer | None:
-        if self.rnn and not self.gan:
+        if self.gan:
+            return gan_composer.load(models.read_model(self.gan))
+        if self.rnn or not models.ships(gan_composer.METHOD):
             return None
-        return gan_composer.load(models.read_model(self.gan) if self.gan else models.shipped(gan_composer.METHOD))
+        return gan_composer.load(models.shipped(gan_composer.METHOD))
 
     def law(self) -> Judge:
         return judge.read_judge(self.judge) if self.judge else judge.shipped()
@@ -48,7 +51,8 @@ class Files:
 def maker(method: str, files: Files, settings: Generation) -> Maker:
     if method == gan_composer.METHOD:
         gan = files.gan_composer()
-        assert gan is not None, "no GAN was trained with this RNN"
+        if gan is None:
+            raise InputError("no GAN ships or was trained here: musai run train_generators")
         how = {"candidates": gan_composer.CANDIDATES}
         return Maker(method, gan.digest, gan.card["sources"], how, gan.compose)
     made, sampler = files.composer(), Sampler(settings.temperature, settings.nucleus, settings.recall)

@@ -47,6 +47,11 @@ def read_model(source: bytes | pathlib.Path) -> ModelFile:
     return ModelFile(hashlib.sha256(data).hexdigest(), card, weights)
 
 
+def ships(kind: str) -> bool:
+    """Whether the package has weights of this kind."""
+    return conf_path(SHIPPED[kind]).is_file()
+
+
 def shipped(kind: str) -> ModelFile:
     """The model that comes with the package: rnn or gan."""
     return read_model(conf_path(SHIPPED[kind]))

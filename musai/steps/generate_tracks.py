@@ -70,6 +70,8 @@ def _orders(night: Night, files: makers.Files) -> tuple[list[Order], Refused]:
     settings, known = config.generation, files.styles()
     if unknown := sorted(set(settings.styles) - {style for styles in known.values() for style in styles}):
         night.note(f"no style {', '.join(unknown)} in the models")
+    if missing := [method for method, share in settings.methods.items() if share and not known[method]]:
+        night.note(f"no model for {', '.join(missing)}: the other methods make its share")
     plays: dict[Cell, float] = {}
     tracks: dict[Cell, int] = {}
     if night.has("tracks") and night.has("track_emotions"):
