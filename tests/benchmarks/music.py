@@ -133,6 +133,9 @@ def main(arguments: list[str]) -> None:
     few = {style: pieces if len(pieces) >= judge.FEWEST else corpus[TRAIN][style] for style, pieces in unseen.items()}
     excerpts = {style: music_metrics.excerpts(pieces) for style, pieces in few.items()}
     for method in (composer.METHOD, gan_composer.METHOD):
+        if not files.styles()[method]:
+            print(f"\n{method}: no model ships, nothing to measure")
+            continue
         maker = makers.maker(method, files, settings)
         for style in files.styles()[method]:
             made = drafts(maker, style, count, 10_000)

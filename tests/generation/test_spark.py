@@ -82,7 +82,7 @@ def test_each_method_makes_its_tracks_in_its_own_task_with_the_same_bytes_in_any
     varied = [(p + (2 if o % 96 == 36 else 0), o, d, v, t) for p, o, d, v, t in scale]
     (tmp_path / "tune.mid").write_bytes(write_midi(piece_of(varied, [Track("tune", 73)], (4, 4), 90)))
     tune, gone, outside = source("a", "tune.mid"), source("b", "gone.mid"), source("c", "../tune.mid")
-    orders = [order("rnn", "folk", 0), order("gan", "folk", 1)]
+    orders = [order("rnn", "folk", 0)]
     orders += [order("style_transfer", "chorale", number, one) for number, one in enumerate((tune, gone, outside))]
     rows, refused = made(spark, orders, tmp_path)
     reason = "a source that cannot be read: "
