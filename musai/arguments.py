@@ -118,7 +118,7 @@ def _creation(command: Callable[..., argparse.ArgumentParser]) -> None:
     one = command("generate", "new tracks as MIDI files", "generate --style folk --emotion happy --count 8 songs")
     one.add_argument("--style", required=True, help="folk or chorale")
     one.add_argument("--emotion", required=True, choices=["happy", "calm", "sad", "tense"])
-    one.add_argument("--method", default="rnn", choices=["rnn"])
+    one.add_argument("--method", default="rnn", choices=["rnn", "gan"])
     one.add_argument("--count", type=_count, default=1, metavar="N")
     one.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed writes the same bytes")
     one.add_argument("folder", type=pathlib.Path)
@@ -127,9 +127,9 @@ def _creation(command: Callable[..., argparse.ArgumentParser]) -> None:
     one.add_argument("--to", required=True, metavar="STYLE")
     one.add_argument("--seed", type=int, default=1, metavar="N")
     one.add_argument("out", type=pathlib.Path)
-    one = command("render", "a generated track as a file", "render rnn-folk-happy-20261122-0000 track.mid")
-    one.add_argument("id")
-    one.add_argument("out", type=pathlib.Path)
+    one = command("render", "a generated track as a file", "render rnn-folk-happy-20261122-0000 track.ogg")
+    one.add_argument("id", help="generated_id of the published run, or a .mid file")
+    one.add_argument("out", type=pathlib.Path, help=".mid, .wav, .ogg or .flac")
     for action in WAREHOUSE._actions:
         one._add_action(action)
 

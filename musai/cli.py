@@ -201,7 +201,8 @@ def _generate(options: argparse.Namespace) -> int:
     from musai import desk
 
     settings, console = configuration.load().generation, Screen(highlight=False, soft_wrap=True)
-    desk.generate(settings, options.style, options.emotion, options.count, options.seed, options.folder, console)
+    how = (options.method, options.style, options.emotion, options.count, options.seed)
+    desk.generate(settings, *how, options.folder, console)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import pathlib
 
 import pyarrow.compute as pc
@@ -11,70 +10,90 @@ from rich.console import Console
 
 from musai.config import Generation
 from musai.errors import InputError
-from musai.generation import composer, judge, making, models, plan, style_transfer
-from musai.generation.composer import Wish
-from musai.generation.making import Maker
+from musai.generation import makers, making, plan, style_transfer
+from musai.generation.makers import Files
 from musai.generation.provenance import provenance
-from musai.generation.sampling import Sampler
-from musai.music.midi import read_midi, write_midi
+from musai.generation.wishes import Source, Wish
+from musai.music.midi import read_midi, score_of, write_midi
 from musai.warehouse import Warehouse
+
+SOUNDS = (".wav", ".ogg", ".flac")
 
 
 def generate(
-    settings: Generation, style: str, emotion: str, count: int, seed: int, folder: pathlib.Path, console: Console
-) -> None:
+    settings: Generation, method: str, style: str, emotion: str, count: int, seed: int, folder: pathlib.Path,
+    console: Console,
+) -> None:  # fmt: skip
     """Write `count` MIDI files into `folder`; the same seed writes the same bytes. Raises InputError for an unknown
     style, or where every attempt at a track was refused."""
-    made = composer.load(models.shipped(composer.METHOD))
-    if style not in made.names:
-        raise InputError(f"--style {style}: the model knows {', '.join(made.names)}")
-    sampler = Sampler(settings.temperature, settings.nucleus)
-    how = {"temperature": sampler.temperature, "nucleus": sampler.nucleus}
-    maker = Maker(
-        composer.METHOD, made.digest, made.card["sources"], how, functools.partial(made.compose, sampler=sampler)
-    )
-    names = [f"{composer.METHOD}-{style}-{emotion}-{seed}-{number:03d}" for number in range(count)]
+    files = Files()
+    if style not in (known := files.styles()[method]):
+        raise InputError(f"--style {style}: the model knows {', '.join(known)}")
+    names = [f"{method}-{style}-{emotion}-{seed}-{number:03d}" for number in range(count)]
     wishes = [Wish(style, emotion, plan.seed_of(name, seed), settings.bars) for name in names]
-    rows, refused = making.tracks(maker, judge.shipped(), wishes, settings.attempts)
+    maker = makers.maker(method, files, settings)
+    rows, refused = making.tracks(maker, files.law(), wishes, settings.attempts)
     folder.mkdir(parents=True, exist_ok=True)
     for name, row in zip(names, rows, strict=True):
         if row is not None:
             (folder / f"{name}.mid").write_bytes(row["midi"])
             console.print(f"{folder / name}.mid: {making.told(row)}", markup=False)
     if missing := rows.count(None):
-        raise InputError(f"{missing} of {count} tracks: every attempt was refused ({dict(refused)})")
+        why = {reason: pieces for (_, reason), pieces in refused.items()}
+        raise InputError(f"{missing} of {count} tracks: every attempt was refused ({why})")
 
 
 def transfer(settings: Generation, source: pathlib.Path, target: str, seed: int, out: pathlib.Path) -> None:
-    """Write the piece of one MIDI file in another style. Raises InputError as `style_transfer.transfer`."""
-    made = composer.load(models.shipped(composer.METHOD))
-    sampler = Sampler(settings.temperature, settings.nucleus)
-    try:
-        heard = read_midi(source)
-    except OSError as error:
-        raise InputError(f"{source}: {error.strerror or error}") from error
-    piece = style_transfer.transfer(made, heard, target, seed, sampler)
-    reasons, found = making.refusals(judge.shipped(), target, piece)
+    """Write the piece of one MIDI file in another style. Raises InputError where it cannot be transferred."""
+    files, piece = Files(), read_midi(_bytes(source))
+    own = Source(source.name, "", piece)  # whoever sits at the desk knows its licence
+    maker = makers.maker(style_transfer.METHOD, files, settings)
+    (draft,) = maker.make([Wish(target, style_transfer.emotion_of(piece), seed, piece.bars, source=own)])
+    if draft.piece is None:
+        raise InputError(f"{source}: {draft.fault}")
+    reasons, found = making.refusals(files.law(), target, draft.piece, own)
     said = provenance(
-        method=style_transfer.METHOD,
-        model=made.digest,
-        sources=made.card["sources"],
+        method=maker.method,
+        model=maker.digest,
+        sources=maker.sources,
         seed=seed,
-        sampler={"temperature": sampler.temperature, "nucleus": sampler.nucleus},
+        sampler=maker.sampler,
         asked={"target_style": target},
         source_track=source.name,
         nearest=found.nearest if found else None,
         verdict=", ".join(reasons) or "original",
     )
-    out.write_bytes(write_midi(piece, [said]))
+    out.write_bytes(write_midi(draft.piece, [said]))
 
 
-def render(published: Warehouse, generated_id: str, out: pathlib.Path) -> None:
-    """Write a generated track as .mid. Raises InputError for an unknown track or another kind of file."""
-    if out.suffix != ".mid":
-        raise InputError(f"{out}: only .mid can be written so far")
+def render(published: Warehouse, track: str, out: pathlib.Path) -> None:
+    """Write a generated track of the published run, or a MIDI file, as .mid, .wav, .ogg or .flac. Raises InputError
+    for an unknown track, a file without notes or another kind of file to write."""
+    if out.suffix not in (".mid", *SOUNDS):
+        raise InputError(f"{out}: .mid or {', '.join(SOUNDS)} is due")
+    file = pathlib.Path(track)
+    data = _bytes(file) if file.suffix in (".mid", ".midi") else _published(published, track)
+    if out.suffix == ".mid":
+        out.write_bytes(data)
+        return
+    import soundfile
+
+    from musai.music import synthesis
+
+    soundfile.write(out, synthesis.stereo(score_of(data, "second")).T, synthesis.RATE)
+
+
+def _bytes(file: pathlib.Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror or error}") from error
+
+
+def _published(published: Warehouse, generated_id: str) -> bytes:
     table = ds.dataset(published.published_path("generated_tracks"), format="parquet", partitioning=None)
     rows = table.to_table(columns=["midi"], filter=pc.field("generated_id") == generated_id)
     if not rows.num_rows:
         raise InputError(f"no generated track {generated_id!r} in the published run")
-    out.write_bytes(rows["midi"][0].as_py())
+    midi: bytes = rows["midi"][0].as_py()
+    return midi

@@ -183,18 +183,25 @@ class Factorization(Section):
     alpha: AboveZero
 
 
+GenerationMethod = Literal["rnn", "gan", "style_transfer"]
+
+
 class Generation(Section):
     tracks: Count
+    methods: dict[GenerationMethod, NotNegative]
     styles: dict[str, list[str]]
     emotions: Annotated[list[Literal["happy", "calm", "sad", "tense"]], Field(min_length=1)]
     bars: Annotated[int, BeforeValidator(_number), Field(ge=4, le=64)]
     temperature: AboveZero
     nucleus: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)]
+    recall: NotNegative
     attempts: Positive
     keep_tracks: Count
     list_length: Positive
     train_minutes: AboveZero
     licences: list[str]
+    transfer_to: list[str]
+    transfer_licences: list[str]
 
 
 class Embedding(Section):

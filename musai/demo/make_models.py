@@ -1,7 +1,7 @@
-"""Trains the music model that the package ships: python -m musai.demo.make_models [MINUTES]
+"""Makes the music models that the package ships: python -m musai.demo.make_models rnn|gan|judge [MINUTES]
 
-From the files of conf/models/training_files.csv, on one core; writes the model and what new tracks are held against
-to conf/models/*.safetensors.
+From the files of conf/models/training_files.csv, on one core; `judge` is what new tracks are held against. Writes
+conf/models/NAME.safetensors.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from musai.demo.training_tunes import (
     split_of,
     training_pieces,
 )
-from musai.generation import composer, judge, models
+from musai.errors import InputError
+from musai.generation import composer, gan_composer, judge, models
+from musai.generation.gan_training import GanSchedule
 from musai.generation.training import Schedule
 from musai.music.notes import Piece
 
 log = logging.getLogger(__name__)
+
+JUDGE = "judge"
 
 Corpus = dict[str, dict[str, Piece]]
 
@@ -52,19 +56,34 @@ def sources() -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str]) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    torch.set_num_threads(1)
-    minutes = float(arguments[0]) if arguments else 15.0
+def made(name: str, minutes: float) -> bytes | None:
+    """The model file. Raises InputError for a name that is none of ours."""
     corpus = corpus_by_split()
     for style, pieces in corpus[TRAIN].items():
         log.info("%s: %d pieces, %d held out", style, len(pieces), len(corpus[VALID][style]))
-    data = composer.train(corpus[TRAIN], corpus[VALID], Schedule(minutes=minutes), sources(), say=log.info)
-    unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
-    law = judge.to_bytes(judge.judge(corpus[TRAIN], unseen))
-    for name, content in ((models.SHIPPED[composer.METHOD], data), (judge.SHIPPED, law)):
-        conf_path(name).write_bytes(content)
-        log.info("%s: %d bytes", conf_path(name), len(content))
+    if name == composer.METHOD:
+        schedule = Schedule(minutes=minutes)
+        return composer.train(corpus[TRAIN], corpus[VALID], schedule, sources(), say=log.info)
+    if name == gan_composer.METHOD:
+        gan_schedule = GanSchedule(minutes=minutes)
+        return gan_composer.train(corpus[TRAIN], corpus[VALID], gan_schedule, sources(), say=log.info)
+    if name == JUDGE:
+        unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
+        return judge.to_bytes(judge.judge(corpus[TRAIN], unseen, sources()))
+    raise InputError(f"{name}: rnn, gan or judge is due")
+
+
+def main(arguments: list[str]) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    torch.set_num_threads(1)
+    if not arguments:
+        raise InputError("the name of a model is due: rnn, gan or judge")
+    data = made(arguments[0], float(arguments[1]) if len(arguments) > 1 else 15.0)
+    if data is None:
+        raise InputError(f"{arguments[0]}: no piece of the corpus can be learnt from")
+    path = conf_path(judge.SHIPPED if arguments[0] == JUDGE else models.SHIPPED[arguments[0]])
+    path.write_bytes(data)
+    log.info("%s: %d bytes", path, len(data))
 
 
 if __name__ == "__main__":

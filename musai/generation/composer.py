@@ -12,26 +12,15 @@ from musai.errors import InputError
 from musai.generation import models, sampling, training
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
-from musai.generation.quadrants import PERFORMANCE, QUADRANTS
+from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
 from musai.generation.rnn import NoteRNN, Shape
 from musai.generation.sampling import Sampler
-from musai.generation.styles import Style, lessons_of
+from musai.generation.styles import Style, drawn_meter, lessons_of
+from musai.generation.wishes import Wish
 from musai.music.notes import Piece
 from musai.music.tokens import piece_from
 
 METHOD = "rnn"
-
-
-@dataclasses.dataclass(frozen=True)
-class Wish:
-    """One track that is wanted; `meter` None: drawn from those of the style."""
-
-    style: str
-    emotion: str
-    seed: int
-    bars: int = 16
-    meter: tuple[int, int] | None = None
-    primer: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,29 +42,20 @@ class Composer:
         requests = [self._request(wish) for wish in wishes]
         grammars = [style.grammar for style in self.styles]
         rows = sampling.sample(self.network, requests, grammars, sampler or Sampler())
-        return [self._performed(wish, one, found) for wish, one, found in zip(wishes, requests, rows, strict=True)]
+        return [self._piece(*found) for found in zip(wishes, requests, rows, strict=True)]
 
     def _request(self, wish: Wish) -> sampling.Request:
         style = self.styles[self.names.index(wish.style)]
-        meters = style.meters_of(wish.emotion)
-        lot = np.random.default_rng([wish.seed, 1]).random()
-        drawn = list(meters)[int((np.cumsum(list(meters.values())) < lot).sum().clip(0, len(meters) - 1))]
-        meter = wish.meter or drawn
+        meter = wish.meter or drawn_meter(style.meters_of(wish.emotion), wish.seed)
         if meter not in self.network.shape.meters:
             raise InputError(f"the meter {meter[0]}/{meter[1]} is none that the model has learnt")
         emotion = QUADRANTS.index(wish.emotion)
         number = self.network.shape.meters.index(meter)
         return sampling.Request(self.names.index(wish.style), emotion, number, wish.bars, wish.seed, wish.primer)
 
-    def _performed(self, wish: Wish, request: sampling.Request, rows: np.ndarray) -> Piece:
-        """Tempo, velocity and key, drawn by the wish's seed."""
-        style, how = self.styles[request.style], PERFORMANCE[wish.emotion]
-        random = np.random.default_rng([wish.seed, 2])
-        tempo = round(random.uniform(how.slowest, how.fastest))
-        piece = piece_from(rows, style.parts, self.network.shape.meters[request.meter], tempo, how.velocity)
-        move = int(random.integers(-3, 4)) + how.register
-        lowest, highest = int(piece.pitch.min(initial=127)), int(piece.pitch.max(initial=0))
-        return piece.transposed(move) if len(piece) and lowest + move >= 21 and highest + move <= 108 else piece
+    def _piece(self, wish: Wish, request: sampling.Request, rows: np.ndarray) -> Piece:
+        meter = self.network.shape.meters[request.meter]
+        return performed(piece_from(rows, self.styles[request.style].parts, meter, 120.0), wish.emotion, wish.seed)
 
 
 def load(file: ModelFile) -> Composer:
@@ -123,7 +103,7 @@ def train(
         "styles": [style.to_json() for style in styles],
         "left_out": left_out,
         "sources": dict(sources),
-        "emotions": "of each tune by mode (valence) and density of notes against its style's median (arousal)",
+        "emotions": EMOTIONS,
         "nats_a_note": [[round(loss, 4) for loss in pair] for pair in trained.losses],
         "schedule": dataclasses.asdict(schedule),
         "versions": models.versions(),

@@ -1,116 +1,143 @@
 """WGAN-GP over four-bar rolls of several voices: the generator writes a phrase at once, the critic scores it.
 
-Every voice and cell holds one of the classes of `musai.music.rolls`, drawn by Gumbel-softmax with a hard forward pass
-(Jang et al. 2017): nothing is binarised by a threshold, so no note falls to pieces. Losses and the gradient penalty
-are those of Gulrajani et al. 2017; style conditions the critic by projection (Miyato and Koyama 2018).
+Both are shown the bar before the phrase, so that phrases can be chained, and told style, emotion, meter and whether the
+phrase opens or closes its piece. Every voice and cell holds one of the classes of `musai.music.rolls`, drawn by
+Gumbel-softmax with a hard forward pass (Jang et al. 2017): nothing is binarised by a threshold, so no note falls to
+pieces. What a style's voices never hold and what lies beyond the bar has no probability. Losses and the gradient
+penalty are those of Gulrajani et al. 2017; conditions enter the critic by projection (Miyato and Koyama 2018); the
+bar before is the condition of MidiNet (Yang et al. 2017).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musai.music.rolls import CLASSES
+from musai.generation.phrases import BAR_CELLS, PARTS, PHRASE_BARS, cells_of
+from musai.generation.quadrants import QUADRANTS
+from musai.music.rolls import CLASSES, FIRST, LOWEST, SILENT
 
-PENALTY = 10.0  # weight of the gradient penalty
 NOISE = 64  # numbers a phrase is made from
+TOLD = 16  # numbers for each thing that is told
+NEVER = -1e4
 
 
 @dataclasses.dataclass(frozen=True)
 class RollShape:
-    styles: int
-    voices: int
-    cells: int  # of a phrase; a multiple of 16
-    width: int = 64
+    """`lowest`, `highest`: [styles][voices] MIDI pitches in the common tonic; a voice that a style lacks has its lowest
+    above its highest."""
+
+    styles: tuple[str, ...]
+    meters: tuple[tuple[int, int], ...]
+    lowest: tuple[tuple[int, ...], ...]
+    highest: tuple[tuple[int, ...], ...]
+    width: int = 32
+
+    @property
+    def voices(self) -> int:
+        return len(self.lowest[0])
 
 
 class Generator(nn.Module):
-    """noise [B, NOISE], style int64 [B] -> logits [B, V, cells, CLASSES]."""
+    """noise [B, NOISE], before float [B, BAR_CELLS, V, CLASSES] (one-hot), asked int64 [B, 4] (style, emotion, meter,
+    part) -> logits [B, PHRASE_BARS BAR_CELLS, V, CLASSES].
+
+    `usual` [styles, meters, cells, V, CLASSES] is added to them: training begins it at the logarithm of how often each
+    class stands in each cell.
+    """
+
+    allowed: Tensor
+    inside: Tensor
 
     def __init__(self, shape: RollShape) -> None:
         super().__init__()
         self.shape, width = shape, shape.width
-        self.style = nn.Embedding(shape.styles, NOISE)
-        self.start = nn.Linear(2 * NOISE, 4 * width * (shape.cells // 16))
+        self.told = _Told(shape, TOLD)
+        self.cell = nn.Linear(shape.voices * CLASSES, width)
+        self.heard = nn.Sequential(
+            nn.LeakyReLU(0.2), nn.Conv1d(width, 2 * width, 4, stride=4), nn.LeakyReLU(0.2), nn.Flatten()
+        )
+        heard = 2 * width * BAR_CELLS // 4
+        self.start = nn.Linear(NOISE + TOLD * 4 + heard, 4 * width * PHRASE_BARS)
         self.grow = nn.Sequential(
-            nn.ConvTranspose1d(4 * width, 2 * width, 4, stride=4), nn.BatchNorm1d(2 * width), nn.ReLU(),
-            nn.ConvTranspose1d(2 * width, width, 4, stride=4), nn.BatchNorm1d(width), nn.ReLU(),
-            nn.Conv1d(width, width, 5, padding=2), nn.ReLU(),
+            _Residual(4 * width), nn.ConvTranspose1d(4 * width, 2 * width, 4, stride=4),
+            _Residual(2 * width), nn.ConvTranspose1d(2 * width, width, 4, stride=4),
+            _Residual(width), nn.LeakyReLU(0.2),
         )  # fmt: skip
-        self.classes = nn.Conv1d(width, shape.voices * CLASSES, 1)
+        self.classes = nn.Linear(width, shape.voices * CLASSES)
+        cells = PHRASE_BARS * BAR_CELLS
+        self.usual = nn.Parameter(torch.zeros(len(shape.styles), len(shape.meters), cells, shape.voices, CLASSES))
+        self.register_buffer("allowed", _allowed(shape), persistent=False)
+        self.register_buffer("inside", _inside(shape), persistent=False)
 
-    def forward(self, noise: Tensor, style: Tensor) -> Tensor:
-        start = self.start(torch.cat([noise, self.style(style)], dim=-1))
-        grown = self.grow(start.reshape(len(noise), 4 * self.shape.width, -1))  # [B, width, cells]
-        logits: Tensor = self.classes(grown).reshape(len(noise), self.shape.voices, CLASSES, -1)
-        return logits.transpose(2, 3)
+    def forward(self, noise: Tensor, before: Tensor, asked: Tensor) -> Tensor:
+        heard = self.heard(self.cell(before.flatten(2)).transpose(1, 2))
+        start = self.start(torch.cat([noise, self.told(asked).flatten(1), heard], dim=-1))
+        grown = self.grow(start.reshape(len(noise), 4 * self.shape.width, PHRASE_BARS))  # [B, width, cells]
+        logits: Tensor = self.classes(grown.transpose(1, 2)).unflatten(2, (self.shape.voices, CLASSES))
+        logits = logits + self.usual[asked[:, 0], asked[:, 2]]
+        held = self.allowed[asked[:, 0]][:, None] & self.inside[asked[:, 2]][:, :, None, None]
+        held[..., SILENT] = True
+        return logits.masked_fill(~held, NEVER)
 
 
 class Critic(nn.Module):
-    """rolls float [B, V, cells, CLASSES] (one-hot, or between two), style int64 [B] -> realism [B]."""
+    """rolls float [B, (1 + PHRASE_BARS) BAR_CELLS, V, CLASSES] (one-hot, or between two; the bar before and the
+    phrase), asked int64 [B, 4] -> realism [B]."""
 
     def __init__(self, shape: RollShape) -> None:
         super().__init__()
-        width = shape.width
+        width, bars = shape.width, 1 + PHRASE_BARS
+        self.cell = nn.Linear(shape.voices * CLASSES, width)
         self.look = nn.Sequential(
-            nn.Conv1d(shape.voices * CLASSES, width, 1), nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2), nn.Conv1d(width, width, 3, padding=1), nn.LeakyReLU(0.2),
             nn.Conv1d(width, 2 * width, 4, stride=4), nn.LeakyReLU(0.2),
-            nn.Conv1d(2 * width, 4 * width, 4, stride=4), nn.LeakyReLU(0.2),
-            nn.Flatten(), nn.Linear(4 * width * (shape.cells // 16), 2 * width), nn.LeakyReLU(0.2),
+            nn.Conv1d(2 * width, 2 * width, 3, padding=1), nn.LeakyReLU(0.2),
+            nn.Conv1d(2 * width, 4 * width, BAR_CELLS // 4, stride=BAR_CELLS // 4), nn.LeakyReLU(0.2),
+            nn.Flatten(), nn.Linear(4 * width * bars, 4 * width), nn.LeakyReLU(0.2),
         )  # fmt: skip
-        self.score = nn.Linear(2 * width, 1)
-        self.style = nn.Embedding(shape.styles, 2 * width)
+        self.score = nn.Linear(4 * width, 1)
+        self.told = _Told(shape, 4 * width)
 
-    def forward(self, rolls: Tensor, style: Tensor) -> Tensor:
-        seen = self.look(rolls.transpose(2, 3).flatten(1, 2))
-        score: Tensor = self.score(seen)[:, 0] + (seen * self.style(style)).sum(dim=-1)
+    def forward(self, rolls: Tensor, asked: Tensor) -> Tensor:
+        seen = self.look(self.cell(rolls.flatten(2)).transpose(1, 2))
+        score: Tensor = self.score(seen)[:, 0] + (seen * self.told(asked).sum(dim=1)).sum(dim=-1)
         return score
 
 
-@dataclasses.dataclass(frozen=True)
-class GanSchedule:
-    steps: int = 2_000
-    critic_steps: int = 3  # for each of the generator
-    batch: int = 32
-    rate: float = 2e-4
-    seed: int = 1
+class _Told(nn.Module):
+    """asked int64 [B, 4] -> [B, 4, size]."""
+
+    def __init__(self, shape: RollShape, size: int) -> None:
+        super().__init__()
+        counts = (len(shape.styles), len(QUADRANTS), len(shape.meters), len(PARTS))
+        self.of = nn.ModuleList(nn.Embedding(count, size) for count in counts)
+
+    def forward(self, asked: Tensor) -> Tensor:
+        return torch.stack([table(asked[:, place]) for place, table in enumerate(self.of)], dim=1)
 
 
-def train_gan(
-    rolls: np.ndarray, styles: np.ndarray, shape: RollShape, schedule: GanSchedule,
-    say: Callable[[str], None] = lambda _: None,
-) -> tuple[Generator, Critic, list[float]]:  # fmt: skip
-    """(generator, critic, distance of the two by the critic, every tenth step) from rolls int [n, V, cells]."""
-    torch.manual_seed(schedule.seed)
-    random = np.random.default_rng(schedule.seed)
-    generator, critic = Generator(shape), Critic(shape)
-    optimizers = [torch.optim.Adam(net.parameters(), schedule.rate, (0.5, 0.9)) for net in (generator, critic)]
-    distances = []
-    for step in range(schedule.steps):
-        for _ in range(schedule.critic_steps):
-            chosen = random.integers(0, len(rolls), schedule.batch)
-            style = torch.from_numpy(styles[chosen]).long()
-            real = F.one_hot(torch.from_numpy(rolls[chosen]).long(), CLASSES).float()
-            with torch.no_grad():
-                made = drawn(generator(torch.randn(len(chosen), NOISE), style))
-            distance = critic(real, style).mean() - critic(made, style).mean()
-            loss = PENALTY * _penalty(critic, real, made, style) - distance
-            optimizers[1].zero_grad()
-            loss.backward()
-            optimizers[1].step()
-        loss = -critic(drawn(generator(torch.randn(schedule.batch, NOISE), style)), style).mean()
-        optimizers[0].zero_grad()
-        loss.backward()
-        optimizers[0].step()
-        if step % 10 == 0:
-            distances.append(float(distance.detach()))
-            say(f"step {step}: distance {distances[-1]:.3f}")
-    return generator.eval(), critic.eval(), distances
+class _Residual(nn.Module):
+    """[B, channels, T] -> the same; what it adds is normalised over channels and time of each sample alone."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.add = nn.Sequential(
+            nn.GroupNorm(4, channels), nn.LeakyReLU(0.2), nn.Conv1d(channels, channels, 3, padding=1),
+            nn.LeakyReLU(0.2), nn.Conv1d(channels, channels, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, values: Tensor) -> Tensor:
+        added: Tensor = values + self.add(values)
+        return added
+
+
+def one_hot(rolls: Tensor) -> Tensor:
+    """int [...] -> float [..., CLASSES]."""
+    return F.one_hot(rolls.long(), CLASSES).float()
 
 
 def drawn(logits: Tensor) -> Tensor:
@@ -118,18 +145,17 @@ def drawn(logits: Tensor) -> Tensor:
     return F.gumbel_softmax(logits, tau=1.0, hard=True)
 
 
-@torch.no_grad()
-def phrases(generator: Generator, style: int, count: int, seed: int) -> np.ndarray:
-    """int64 [count, V, cells]: the likeliest class of each voice and cell; the same seed gives the same phrases."""
-    noise = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, NOISE))).float()
-    logits = generator(noise, torch.full((count,), style))
-    found: np.ndarray = logits.argmax(dim=-1).numpy()
+def _allowed(shape: RollShape) -> Tensor:
+    """bool [styles, V, CLASSES]: silence, and where a style has the voice holds and the pitches of its range."""
+    pitch = torch.arange(CLASSES) - FIRST + LOWEST
+    low, high = (torch.tensor(bounds)[..., None] for bounds in (shape.lowest, shape.highest))
+    found = (pitch >= low) & (pitch <= high)
+    found[..., :FIRST] = low <= high
+    found[..., SILENT] = True
     return found
 
 
-def _penalty(critic: Critic, real: Tensor, made: Tensor, style: Tensor) -> Tensor:
-    """Mean squared distance from 1 of the critic's gradient, halfway between real and made at random."""
-    share = torch.rand(len(real), 1, 1, 1)
-    between = (share * real + (1 - share) * made).requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(between, style).sum(), between, create_graph=True)
-    return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+def _inside(shape: RollShape) -> Tensor:
+    """bool [meters, cells of a phrase]: the cells that bars of this meter have."""
+    place = torch.arange(PHRASE_BARS * BAR_CELLS) % BAR_CELLS
+    return torch.stack([place < cells_of(meter) for meter in shape.meters])

@@ -23,6 +23,7 @@ from musai.generation.originality import Index
 from musai.generation.sanity import Bounds
 from musai.music.notes import Piece
 
+KIND = "judge"
 SHIPPED = "models/judge.safetensors"
 BARS = 16  # of the excerpts from which bounds are taken
 FEWEST = 16  # held-out pieces, for a profile of their own
@@ -40,11 +41,18 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
+    """`sources`: what its card says of the training music (manifest, licences)."""
+
     index: Index
     rules: dict[str, Rules]
+    sources: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def judge(training: Mapping[str, Mapping[str, Piece]], held_out: Mapping[str, Mapping[str, Piece]]) -> Judge:
+def judge(
+    training: Mapping[str, Mapping[str, Piece]],
+    held_out: Mapping[str, Mapping[str, Piece]],
+    sources: Mapping[str, Any],
+) -> Judge:
     """From style -> name -> piece. The profile of a style of few held-out pieces is that of its training pieces.
 
     Held-out pieces that are variants of training pieces say nothing of what new music may borrow: they are left out.
@@ -66,7 +74,7 @@ def judge(training: Mapping[str, Mapping[str, Piece]], held_out: Mapping[str, Ma
             music_metrics.profile(excerpts[::2]),
             music_metrics.profile(excerpts[1::2]),
         )
-    return Judge(index, rules)
+    return Judge(index, rules, dict(sources))
 
 
 def to_bytes(made: Judge) -> bytes:
@@ -83,8 +91,14 @@ def to_bytes(made: Judge) -> bytes:
                 values = getattr(getattr(rules, half), field.name)
                 arrays[f"{style}/{half}/{field.name}"] = values.astype(np.float32)
     about = {style: {"bounds": one.bounds.to_json(), "limits": one.limits} for style, one in made.rules.items()}
-    names = "\n".join(made.index.names)
-    return save(arrays, metadata={"card": json.dumps({"names": names, "rules": about}, sort_keys=True)})
+    card = {
+        "kind": KIND,
+        "holds": "hashes of melodic n-grams and figures of the training and held-out pieces, none of their notes",
+        "names": "\n".join(made.index.names),
+        "rules": about,
+        "sources": made.sources,
+    }
+    return save(arrays, metadata={"card": json.dumps(card, sort_keys=True)})
 
 
 def read_judge(source: bytes | pathlib.Path) -> Judge:
@@ -111,7 +125,7 @@ def read_judge(source: bytes | pathlib.Path) -> Judge:
         )
         for style, one in card["rules"].items()
     }
-    return Judge(originality.index_of_hashes(hashes), rules)
+    return Judge(originality.index_of_hashes(hashes), rules, card.get("sources", {}))
 
 
 def shipped() -> Judge:

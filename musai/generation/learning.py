@@ -1,4 +1,4 @@
-"""From MIDI files with styles and licences to a composer and its judge."""
+"""From MIDI files with styles and licences to the models of a composer and their judge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from musai.errors import InputError
-from musai.generation import composer, judge
+from musai.generation import composer, gan_composer, judge
+from musai.generation.gan_training import GanSchedule
 from musai.generation.training import Schedule
 from musai.music.midi import read_all, reasons
 from musai.music.ngrams import distinct
@@ -19,8 +20,11 @@ HELD_OUT = 0.1  # of a style's pieces, by a digest of their ids
 FEWEST = 8  # pieces from which a style can be learnt
 
 
-def training_of(files: Sequence[tuple[str, str, str, str]], schedule: Schedule) -> tuple[bytes, bytes, dict[str, int]]:
-    """(model file, judge file, files left out by reason) from (id, style, path, licence).
+def training_of(
+    files: Sequence[tuple[str, str, str, str]], schedule: Schedule, gan_schedule: GanSchedule
+) -> tuple[bytes, bytes | None, bytes, dict[str, int]]:
+    """(RNN, GAN, judge, files left out by reason) from (id, style, path, licence); the GAN is None where no style has
+    phrases for one.
 
     Raises InputError where no style has FEWEST pieces.
     """
@@ -41,9 +45,10 @@ def training_of(files: Sequence[tuple[str, str, str, str]], schedule: Schedule) 
         "files": len(manifest),
         "licences": sorted({licence for *_, licence in manifest}),
     }
-    model = composer.train(training, held_out, schedule, sources)
-    law = judge.to_bytes(judge.judge(training, held_out))
-    return model, law, reasons(rejected.values())
+    rnn = composer.train(training, held_out, schedule, sources)
+    gan = gan_composer.train(training, held_out, gan_schedule, sources)
+    law = judge.to_bytes(judge.judge(training, held_out, sources))
+    return rnn, gan, law, reasons(rejected.values())
 
 
 def _held_out(names: Iterable[str]) -> list[str]:

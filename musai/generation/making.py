@@ -6,15 +6,15 @@ import collections
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from musai.evaluation import music_metrics
 from musai.generation import originality, sanity
-from musai.generation.composer import Wish
 from musai.generation.judge import Judge
 from musai.generation.originality import Found
 from musai.generation.provenance import LICENCE, provenance
+from musai.generation.wishes import Draft, Source, Wish
 from musai.music.midi import write_midi
 from musai.music.notes import Piece
 
@@ -23,21 +23,13 @@ SAMPLED = "sampled"  # among the reasons: every piece that was looked at
 
 @dataclasses.dataclass(frozen=True)
 class Maker:
-    """How pieces come about: `make` gives a piece for each wish, always the same for the same wish."""
+    """How pieces come about: `make` gives a draft for each wish, always the same for the same wish."""
 
     method: str
     digest: str
     sources: dict[str, Any]
-    sampler: dict[str, float]
-    make: Callable[[Sequence[Wish]], list[Piece]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """The piece that was transferred; `licence` passes to what is made of it."""
-
-    track_id: str
-    licence: str
+    sampler: Mapping[str, float]
+    make: Callable[[Sequence[Wish]], list[Draft]]
 
 
 def attempt_seed(seed: int, attempt: int) -> int:
@@ -46,50 +38,53 @@ def attempt_seed(seed: int, attempt: int) -> int:
 
 
 def tracks(
-    maker: Maker, judge: Judge, wishes: Sequence[Wish], attempts: int = 4, source: Source | None = None
-) -> tuple[list[dict[str, Any] | None], collections.Counter[str]]:
-    """(a row of `generated_tracks` for each wish, None where every attempt was refused; refused pieces by reason).
+    maker: Maker, judge: Judge, wishes: Sequence[Wish], attempts: int = 4
+) -> tuple[list[dict[str, Any] | None], collections.Counter[tuple[str, str]]]:
+    """(a row of `generated_tracks` for each wish, None where every attempt was refused or none could be made; refused
+    pieces by style and reason).
 
     The rows lack what only the night knows: generated_id, created_run_id, embedding, valence, arousal.
     """
     rows: list[dict[str, Any] | None] = [None] * len(wishes)
-    refused: collections.Counter[str] = collections.Counter()
+    refused: collections.Counter[tuple[str, str]] = collections.Counter()
     waiting = list(range(len(wishes)))
     for attempt in range(attempts):
         asked = [
             dataclasses.replace(wishes[place], seed=attempt_seed(wishes[place].seed, attempt)) for place in waiting
         ]
         left = []
-        for place, wish, piece in zip(waiting, asked, maker.make(asked) if asked else [], strict=True):
-            row = _row(maker, judge, wish, piece, refused, source)
-            if row is None:
+        for place, wish, draft in zip(waiting, asked, maker.make(asked) if asked else [], strict=True):
+            if draft.piece is None:
+                refused[wish.style, draft.fault] += 1
+                continue
+            refused[wish.style, SAMPLED] += 1
+            reasons, found = refusals(judge, wish.style, draft.piece, wish.source)
+            if found is None or reasons:
+                refused.update((wish.style, reason) for reason in reasons)
                 left.append(place)
             else:
-                rows[place] = row | {"seed": wishes[place].seed}
+                rows[place] = _row(maker, wish, draft.piece, draft.measures, found) | {"seed": wishes[place].seed}
         waiting = left
-        refused[SAMPLED] += len(asked)
     return rows, refused
 
 
-def refusals(judge: Judge, style: str, piece: Piece, but: Iterable[str] = ()) -> tuple[list[str], Found | None]:
-    """(reasons, what of it stands in the training music); a piece that is not sound is not looked up."""
+def refusals(judge: Judge, style: str, piece: Piece, source: Source | None = None) -> tuple[list[str], Found | None]:
+    """(reasons, what of it stands in the training music); a piece that is not sound is not looked up.
+
+    A transferred piece may have the form of its source, and what it shares with its source's own tune is no copy.
+    """
     rules = judge.rules[style]
-    reasons = sanity.faults(piece, rules.bounds)
+    reasons = sanity.faults(piece, rules.bounds.of_transfer(source.piece) if source else rules.bounds)
     if reasons:
         return reasons, None
+    but = [source.track_id, *originality.variants(source.piece, judge.index, rules.limits)] if source else []
     found = originality.look_up(piece, judge.index, but)
     copied = originality.verdict(found, len(piece), rules.limits) == originality.COPY
     return (["a copy"] if copied else []), found
 
 
-def _row(
-    maker: Maker, judge: Judge, wish: Wish, piece: Piece, refused: collections.Counter[str], source: Source | None
-) -> dict[str, Any] | None:
-    but = [source.track_id] if source else []
-    reasons, found = refusals(judge, wish.style, piece, but)
-    if reasons or found is None:
-        refused.update(reasons)
-        return None
+def _row(maker: Maker, wish: Wish, piece: Piece, measures: dict[str, float], found: Found) -> dict[str, Any]:
+    source = wish.source
     asked = {"style": wish.style, "emotion": wish.emotion, "bars": wish.bars, "seed": wish.seed}
     said = provenance(
         method=maker.method,
@@ -112,7 +107,7 @@ def _row(
         "midi": write_midi(piece, [said]),
         "duration_s": piece.duration_s,
         "notes": len(piece),
-        "metrics": music_metrics.features(piece),
+        "metrics": music_metrics.features(piece) | measures,
         "originality": {
             "longest_run": found.longest_run,
             "copied_share": found.copied_share,

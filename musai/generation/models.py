@@ -17,7 +17,7 @@ from torch import nn
 from musai.config import conf_path
 from musai.errors import InputError
 
-SHIPPED = {name: f"models/{name}.safetensors" for name in ("rnn", "gan", "style_transfer")}
+SHIPPED = {name: f"models/{name}.safetensors" for name in ("rnn", "gan")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +47,13 @@ def read_model(source: bytes | pathlib.Path) -> ModelFile:
     return ModelFile(hashlib.sha256(data).hexdigest(), card, weights)
 
 
+def ships(kind: str) -> bool:
+    """Whether the package has weights of this kind."""
+    return conf_path(SHIPPED[kind]).is_file()
+
+
 def shipped(kind: str) -> ModelFile:
-    """The model that comes with the package: rnn, gan or style_transfer."""
+    """The model that comes with the package: rnn or gan."""
     return read_model(conf_path(SHIPPED[kind]))
 
 

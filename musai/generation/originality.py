@@ -62,6 +62,31 @@ def index_of_hashes(found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Index
 
 def look_up(piece: Piece, against: Index, but: Iterable[str] = ()) -> Found:
     """What of a piece stands in the index; `but`: names that do not count (a transferred piece's own source)."""
+    query, theirs, there, notes = _hits(piece, against, but)
+    if not len(query):
+        return Found(0, 0.0, None)
+    run, in_piece = _longest_run(query, theirs, there)
+    covered = [(_covered(query[theirs == one], there[theirs == one]), -int(one)) for one in _likeliest(query, theirs)]
+    most, nearest = max(covered)
+    nearest = in_piece if run >= most else -nearest
+    return Found(run, most / notes, against.names[nearest])
+
+
+def variants(piece: Piece, against: Index, limits: Mapping[str, float]) -> list[str]:
+    """The names of the pieces in the index that a piece is itself a copy of: its own tune, under whatever name."""
+    query, theirs, there, notes = _hits(piece, against)
+    found = []
+    for one in _likeliest(query, theirs) if len(query) else ():
+        own = theirs == one
+        run, _ = _longest_run(query[own], theirs[own], there[own])
+        same = Found(run, _covered(query[own], there[own]) / notes, against.names[one])
+        if verdict(same, len(piece), limits) == COPY:
+            found.append(against.names[one])
+    return found
+
+
+def _hits(piece: Piece, against: Index, but: Iterable[str] = ()) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """(place in the piece, number of the other, place there) of each n-gram that both hold, and the piece's notes."""
     hashes, places = _hashes(piece)
     low, high = (np.searchsorted(against.hashes, hashes, side) for side in ("left", "right"))
     counts = high - low
@@ -69,17 +94,12 @@ def look_up(piece: Piece, against: Index, but: Iterable[str] = ()) -> Found:
     starts = np.repeat(low - np.concatenate([[0], counts.cumsum()[:-1]]) if len(counts) else low, counts)
     rows = starts + np.arange(len(query))
     theirs, there = against.piece[rows], against.place[rows]
-    left_out = [number for number, name in enumerate(against.names) if name in set(but)]
+    names = set(but)
+    left_out = [number for number, name in enumerate(against.names) if name in names]
     if left_out:
         kept = ~np.isin(theirs, left_out)
         query, theirs, there = query[kept], theirs[kept], there[kept]
-    if not len(query):
-        return Found(0, 0.0, None)
-    run, in_piece = _longest_run(query, theirs, there)
-    covered = [(_covered(query[theirs == one], there[theirs == one]), -int(one)) for one in _likeliest(query, theirs)]
-    notes, nearest = max(covered)
-    nearest = in_piece if run >= notes else -nearest
-    return Found(run, notes / (len(places) + N * (1 + np.count_nonzero(np.diff(places) > 1))), against.names[nearest])
+    return query, theirs, there, len(places) + N * (1 + int(np.count_nonzero(np.diff(places) > 1)))
 
 
 def thresholds(held_out: Iterable[Found]) -> dict[str, float]:

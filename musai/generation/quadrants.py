@@ -12,9 +12,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from musai.generation.sanity import moves
 from musai.music.keys import key_of
 from musai.music.notes import STEPS_PER_QUARTER, Piece
 
+EMOTIONS = "of each tune by mode (valence) and density of notes against its style's median (arousal)"
 QUADRANTS = ("happy", "calm", "sad", "tense")
 
 
@@ -34,6 +36,18 @@ PERFORMANCE = {
     "sad": Performance(56, 76, 54, -3),
     "tense": Performance(124, 160, 104, -1),
 }
+
+
+def performed(piece: Piece, emotion: str, seed: int) -> Piece:
+    """The piece with the tempo, velocity and key of an emotion, drawn by the seed; the key as far as its instruments
+    reach."""
+    how, random = PERFORMANCE[emotion], np.random.default_rng([seed, 2])
+    tempo = round(random.uniform(how.slowest, how.fastest))
+    velocity = np.full(len(piece), how.velocity, np.int32)
+    piece = dataclasses.replace(piece, tempo_bpm=tempo, velocity=velocity)
+    down, up = moves(piece)
+    move = int(random.integers(-3, 4)) + how.register
+    return piece.transposed(min(max(move, down), up)) if len(piece) and down <= up else piece
 
 
 def density(piece: Piece) -> float:

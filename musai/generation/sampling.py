@@ -13,23 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from musai.generation.context import Board
+from musai.generation.context import LAGS, Board
 from musai.generation.rnn import NOTHING, NoteRNN
+from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
 from musai.music.tokens import END, FIELDS, LONGEST, SIZES, VOICES
 
 BLOCK = 64  # pieces in one matrix product, always: the bits of a product depend on its size
 MOST_NOTES = 3_000  # of a piece
 NEVER = 2**40  # a step that no piece reaches
+RECALLED = (4, 8, 16)  # of LAGS
 PLACES = ("position", "form", "left")
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampler:
-    """`temperature` of the whole distribution, then the likeliest classes that hold `nucleus` of it (Holtzman 2020)."""
+    """`temperature` of the whole distribution, then the likeliest classes that hold `nucleus` of it (Holtzman 2020).
+    `recall` is added to the logit of what stood RECALLED bars ago: trained on notes one by one, the network comes back
+    to its bars too seldom."""
 
     temperature: float = 0.95
     nucleus: float = 0.95
+    recall: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +89,12 @@ class _Block:
         self.short = steps <= np.array([grammar.longest for grammar in grammars])[:, None]
         self.random = [np.random.default_rng(one.seed) for one in requests]
         self.time = np.zeros(len(requests), np.int64)
+        self.first = np.full(len(requests), -1)  # onset of the first note
         self.last_voice = np.full(len(requests), -1)  # of the onset that is being filled
         self.melody = _padded([one.melody for one in requests])
         self.has_melody = np.array([one.melody is not None for one in requests])
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
+        self.far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
         self.asked = torch.tensor([(one.style, one.emotion, one.meter) for one in requests])
 
     @torch.no_grad()
@@ -121,11 +128,13 @@ class _Block:
         network, board, every = self.network, self.board, np.arange(len(self.requests))
         draws = np.stack([random.random(len(FIELDS)) for random in self.random])
         ahead, began = _tensor(board.ahead(self.time)), torch.from_numpy(board.began(self.time))
-        shift = self._drawn(network.shift_logits(hidden, was, ahead, began), self._shifts(), draws[:, 0], forced[:, 0])
+        logits = self._recalled(network.shift_logits(hidden, was, ahead, began), ahead, ahead)
+        shift = self._drawn(logits, self._shifts(), draws[:, 0], forced[:, 0])
         sounds = np.flatnonzero(shift != END)
         moved = sounds[shift[sounds] > 0]
         board.move(moved, self.time[moved], shift[moved])
         self.time[sounds] += shift[sounds]
+        self.first[sounds] = np.where(self.first[sounds] < 0, self.time[sounds], self.first[sounds])
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
         voice = self._drawn(network.voice_logits(hidden, place, began), self._voices(), draws[:, 1], forced[:, 1])
@@ -135,28 +144,35 @@ class _Block:
         self.sung += sings
         back, length = (_tensor(values) for values in board.back(self.time, voice))
         sounding = _tensor(board.sounding)
-        pitch_logits = network.pitch_logits(hidden, place, back, sounding, _tensor(voice))
-        pitch = self._drawn(pitch_logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
+        logits = self._recalled(network.pitch_logits(hidden, place, back, sounding, _tensor(voice)), back, back)
+        pitch = self._drawn(logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
         logits = network.duration_logits(hidden, place, back, length, _tensor(voice), _tensor(pitch))
+        logits = self._recalled(logits, (length - 1).clamp(min=0), length)
         duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3])
         board.put(sounds, self.time[sounds], voice[sounds], pitch[sounds], duration[sounds] + 1)
         self.last_voice[sounds] = voice[sounds]
         return np.stack([shift, voice, pitch, duration], axis=1)
 
+    def _recalled(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """The logits [B, C] with what stood there bars ago, `targets` int64 [B, L] where `known` > 0, raised."""
+        raised = self.sampler.recall * (known > 0) * self.far
+        return logits.scatter_add(-1, targets, raised)
+
     def _shifts(self) -> np.ndarray:
-        """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, or where all else
-        is forbidden."""
-        owned = self.track_of >= 0
+        """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, near its line, or where
+        all else is forbidden."""
+        owned, begun = self.track_of >= 0, self.first >= 0
         later = np.arange(VOICES) > self.last_voice[:, None]
         steps = np.arange(1, LONGEST + 1)
         asked = owned & ~(self.has_melody[:, None] & (np.arange(VOICES) == 0))
         first_free = np.where(asked, self.board.free_at, NEVER).min(axis=1)
         times = self.time[:, None] + steps
         onward = (times >= first_free[:, None]) & (times < self.end[:, None])
+        onward &= begun[:, None] | (times < self.bar[:, None])  # the first note is in the first bar
         onward &= self.short | (times <= first_free[:, None])
         now = (asked & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
-        begun = self.board.sounding.any(axis=1)
         last = (self.time >= self.end - self.bar) & begun
+        last &= near_bar_line(self.board.free_at.max(axis=1), self.first, self.bar)
         allowed = np.concatenate([now[:, None], onward, last[:, None]], axis=1)
         self._up_to_melody(allowed)
         allowed[~allowed.any(axis=1), END] = True

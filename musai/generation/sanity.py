@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from musai.music import ngrams
-from musai.music.notes import Piece
+from musai.music.notes import Piece, skyline
 
 LONGEST_SILENCE, LONGEST_NOTE = 2, 4  # bars
 MOST_AT_ONCE = 10  # notes of one track
@@ -31,6 +31,12 @@ class Bounds:
 
     distinct_bars: tuple[float, float]
     meters: tuple[tuple[int, int], ...]
+
+    def of_transfer(self, source: Piece) -> Bounds:
+        """Of what is made of `source`, whose form and meter it keeps."""
+        low, high = self.distinct_bars
+        own = distinct_bars(skyline(source))
+        return Bounds((min(low, own), max(high, distinct_bars(source))), (source.meter,))
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -75,7 +81,7 @@ def faults(piece: Piece, allowed: Bounds) -> list[str]:
         "too many notes at once": _most_at_once(piece) > MOST_AT_ONCE,
         "tempo": not SLOWEST <= piece.tempo_bpm <= FASTEST,
         "a meter that real pieces lack": piece.meter not in allowed.meters,
-        "no end at a bar line": not _ends(piece),
+        "no end at a bar line": not near_bar_line(*map(np.asarray, (piece.end, piece.onset[0], piece.bar_steps))),
         "one bar again and again": _repeats(piece) > MOST_REPEATS,
     }
     found = [reason for reason, wrong in checks.items() if wrong]
@@ -115,13 +121,20 @@ def _overlaps(piece: Piece) -> bool:
     return bool((same & (stops > piece.onset[order][1:])).any())
 
 
-def _in_range(piece: Piece) -> bool:
+def moves(piece: Piece) -> tuple[int, int]:
+    """The semitones, at least and at most, by which its instruments can play a piece transposed."""
+    down, up = -127, 127
     for number, track in enumerate(piece.tracks):
         pitches = piece.pitch[piece.track == number]
-        low, high = (0, 127) if track.drum else RANGES.get(track.program, PIANO)
-        if len(pitches) and not (low <= pitches.min() and pitches.max() <= high):
-            return False
-    return True
+        if len(pitches) and not track.drum:
+            low, high = RANGES.get(track.program, PIANO)
+            down, up = max(down, low - int(pitches.min())), min(up, high - int(pitches.max()))
+    return down, up
+
+
+def _in_range(piece: Piece) -> bool:
+    down, up = moves(piece)
+    return down <= 0 <= up
 
 
 def _most_at_once(piece: Piece) -> int:
@@ -137,13 +150,14 @@ def _most_at_once(piece: Piece) -> int:
     return most
 
 
-def _ends(piece: Piece) -> bool:
-    """Whether the last note ends near a bar line, or before the pickup that the first bar lacks."""
-    beyond = piece.end % piece.bar_steps
-    distance = min(beyond, piece.bar_steps - beyond) if beyond else 0
-    pickup = (piece.bar_steps - int(piece.onset[0])) % piece.bar_steps
-    completes = abs(piece.bar_steps - beyond - pickup) <= NEAR_A_BAR_LINE * piece.bar_steps
-    return distance <= NEAR_A_BAR_LINE * piece.bar_steps or (pickup > 0 and completes)
+def near_bar_line(end: np.ndarray, first: np.ndarray, bar: np.ndarray) -> np.ndarray:
+    """Whether a piece that ends at a step ends near a bar line, or before the pickup that its first bar lacks; bool of
+    the shape of `end`, `first` (its first onset) and `bar` (steps of a bar)."""
+    beyond, pickup = end % bar, -first % bar
+    distance = np.minimum(beyond, bar - beyond)
+    completes = (pickup > 0) & (np.abs(bar - beyond - pickup) <= NEAR_A_BAR_LINE * bar)
+    found: np.ndarray = (distance <= NEAR_A_BAR_LINE * bar) | completes
+    return found
 
 
 def _repeats(piece: Piece) -> int:

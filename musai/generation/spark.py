@@ -1,8 +1,11 @@
-"""New tracks in Spark tasks, each with its own seed; training in one task; tracks of earlier nights."""
+"""New tracks in Spark tasks, each with its own seed, from what is wanted and what may be transferred; training in one
+task; tracks of earlier nights."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import datetime as dt
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,22 +18,28 @@ from pyspark.sql import functions as F
 from musai.embedding.tracks import Embedder
 from musai.emotion.weights import Stored
 from musai.errors import InputError
-from musai.generation import composer, hearing, judge, making, models
-from musai.generation.composer import Wish
+from musai.generation import composer, gan_composer, hearing, makers, making, models, style_transfer
+from musai.generation.gan_training import GanSchedule
 from musai.generation.learning import training_of
-from musai.generation.making import Maker
-from musai.generation.sampling import BLOCK, Sampler
+from musai.generation.makers import Files
+from musai.generation.plan import Cell, Order, SourceTrack
+from musai.generation.sampling import BLOCK
 from musai.generation.training import Schedule
+from musai.generation.wishes import Source, Wish
 from musai.inputs import media
+from musai.music.midi import read_midi
 from musai.session import one_task
 from musai.storage import Storage
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from musai.config import Generation
 
-WISHES = "number int, generated_id string, style string, emotion string, seed bigint, bars int"
+ORDERS = (
+    "task int, number int, generated_id string, method string, style string, emotion string, seed bigint, bars int, "
+    "source_track_id string, source_path string, source_licence string"
+)
 MADE = (
     "generated_id string, method string, style string, target_style string, source_track_id string, emotion string, "
     "seed bigint, model string, midi binary, duration_s double, notes int, metrics map<string,double>, "
@@ -38,67 +47,130 @@ MADE = (
     "licence string, provenance string"
 )
 
-
 HEARD = "generated_id string, embedding array<float>, valence double, arousal double"
+UNKNOWN_LICENCE = "a source of unknown licence"
+NO_DERIVATIVES = "a source whose licence is not in generation.transfer_licences"
+TRAINING = {composer.METHOD: 2 / 3, gan_composer.METHOD: 1 / 3}  # of generation.train_minutes
+_BYTES = [pa.field(name, pa.binary()) for name in ("rnn", "gan", "judge")]
 HEARD_ARROW = pa.schema(
     {"generated_id": pa.string(), "embedding": pa.list_(pa.float32()), "valence": pa.float64(), "arousal": pa.float64()}
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Files:
-    """The bytes of a model and its judge; None: those that come with the package on each executor."""
+def make(
+    session: SparkSession, orders: Sequence[Order], files: Files, settings: Generation, roots: Sequence[str]
+) -> DataFrame:
+    """MADE and `refused` string: a row for each order that came true, and one (generated_id null) for each task, in
+    which `refused` is JSON of [[method, style, reason, pieces]]. Kept on disk: it is made once.
 
-    model: bytes | None = None
-    judge: bytes | None = None
-
-
-def maker(files: Files, settings: Generation) -> Maker:
-    """The RNN of the files as a maker of tracks."""
-    file = models.read_model(files.model) if files.model else models.shipped(composer.METHOD)
-    made = composer.load(file)
-    sampler = Sampler(settings.temperature, settings.nucleus)
-    make = functools.partial(made.compose, sampler=sampler)
-    return Maker(composer.METHOD, made.digest, made.card["sources"], dataclasses.asdict(sampler), make)
-
-
-def make(session: SparkSession, wishes: Mapping[str, Wish], files: Files, settings: Generation) -> DataFrame:
-    """MADE and `refused` string: a row for each wish that came true, and one (generated_id null) for each task, in
-    which `refused` is JSON of {style: {reason: pieces}}. Kept on disk: it is made once."""
-    rows = [
-        (number, name, wish.style, wish.emotion, wish.seed, wish.bars)
-        for number, (name, wish) in enumerate(wishes.items())
-    ]
-    tasks = max(1, -(-len(rows) // BLOCK))
-    frame = session.createDataFrame(rows, WISHES).repartition(tasks, F.expr(f"number div {BLOCK}"))
-    work = functools.partial(_made, files=files, settings=settings, schema=_arrow_schema())
+    Sources are read from `roots` (`inputs.media_roots`) alone.
+    """
+    rows = [_row(*placed) for placed in _placed(orders)]
+    tasks = len({row[0] for row in rows}) or 1
+    frame = session.createDataFrame(rows, ORDERS).repartitionByRange(tasks, "task")
+    work = functools.partial(_made, files=files, settings=settings, roots=tuple(roots), schema=_arrow_schema())
     made = frame.mapInArrow(work, f"{MADE}, refused string")
     return made.persist(StorageLevel.DISK_ONLY)
 
 
+def _placed(orders: Sequence[Order]) -> Iterator[tuple[int, int, Order]]:
+    """(task, number, order): a task makes tracks of one method, as many as the network samples at once."""
+    task = 0
+    for method in makers.METHODS:
+        own = [(number, order) for number, order in enumerate(orders) if order.method == method]
+        for place, (number, order) in enumerate(own):
+            yield task + place // BLOCK, number, order
+        task += -(-len(own) // BLOCK)
+
+
+def _row(task: int, number: int, order: Order) -> tuple[Any, ...]:
+    source = order.source
+    of_source = (source.track_id, source.path, source.licence) if source else (None, None, None)
+    return (
+        task, number, order.generated_id, order.method, order.style, order.emotion, order.seed, order.bars, *of_source
+    )  # fmt: skip
+
+
 def _made(
-    batches: Iterator[pa.RecordBatch], files: Files, settings: Generation, schema: pa.Schema
+    batches: Iterator[pa.RecordBatch], files: Files, settings: Generation, roots: Sequence[str], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     import torch
 
     torch.set_num_threads(1)  # of one task: its neighbours have the other cores
     asked = sorted((row for batch in batches for row in batch.to_pylist()), key=lambda row: row["number"])
-    if not asked:
-        return
-    own, law = maker(files, settings), judge.read_judge(files.judge) if files.judge else judge.shipped()
     rows: list[dict[str, Any]] = []
-    refused: dict[str, dict[str, int]] = {}
-    for style in sorted({row["style"] for row in asked}):
-        of_style = [row for row in asked if row["style"] == style]
-        wishes = [Wish(style, row["emotion"], row["seed"], row["bars"]) for row in of_style]
-        tracks, why = making.tracks(own, law, wishes, settings.attempts)
+    refused: collections.Counter[tuple[str, str, str]] = collections.Counter()
+    for method in sorted({row["method"] for row in asked}):
+        wishes: dict[str, Wish] = {}
+        for row in (row for row in asked if row["method"] == method):
+            try:
+                wishes[row["generated_id"]] = _wish(row, roots)
+            except InputError as error:
+                refused[method, row["style"], f"a source that cannot be read: {error.faults[0]}"] += 1
+        tracks, why = making.tracks(
+            makers.maker(method, files, settings), files.law(), list(wishes.values()), settings.attempts
+        )
+        refused.update({(method, style, reason): count for (style, reason), count in why.items()})
         rows += [
-            {"generated_id": row["generated_id"], **track, "metrics": list(track["metrics"].items())}
-            for row, track in zip(of_style, tracks, strict=True)
+            {"generated_id": name, **track, "metrics": list(track["metrics"].items())}
+            for name, track in zip(wishes, tracks, strict=True)
             if track is not None
         ]
-        refused[style] = dict(why)
-    yield pa.RecordBatch.from_pylist([*rows, {"refused": json.dumps(refused)}], schema)
+    if asked:
+        said = json.dumps([[*key, count] for key, count in sorted(refused.items())])
+        yield pa.RecordBatch.from_pylist([*rows, {"refused": said}], schema)
+
+
+def _wish(row: Mapping[str, Any], roots: Sequence[str]) -> Wish:
+    """Raises InputError where the source is no MIDI file within the roots."""
+    if row["source_track_id"] is None:
+        return Wish(row["style"], row["emotion"], row["seed"], row["bars"])
+    path = media.located(row["source_path"], roots)
+    if path is None:
+        raise InputError("outside inputs.media_roots")
+    try:
+        source = Source(row["source_track_id"], row["source_licence"], read_midi(path))
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be opened") from error
+    return Wish(row["style"], style_transfer.emotion_of(source.piece), row["seed"], source.piece.bars, source=source)
+
+
+def demand(
+    interactions: DataFrame, tracks: DataFrame, emotions: DataFrame, settings: Generation
+) -> tuple[dict[Cell, float], dict[Cell, int]]:
+    """(plays, tracks) of the catalogue by style and emotion, as `plan.wanted` takes them."""
+    plays = interactions.groupBy("track_id").agg(F.sum(F.col("plays").cast("decimal(20, 6)")).alias("plays"))
+    felt = tracks.withColumn("style", _style(settings)).join(emotions.select("track_id", "label"), "track_id", "inner")
+    cells = felt.where("style is not null").join(plays, "track_id", "left").groupBy("style", "label")
+    rows = cells.agg(F.coalesce(F.sum("plays"), F.lit(0)).alias("plays"), F.count("*").alias("tracks")).collect()
+    played = {(row["style"], row["label"]): float(row["plays"]) for row in rows}
+    return played, {(row["style"], row["label"]): row["tracks"] for row in rows}
+
+
+def sources(
+    tracks: DataFrame, settings: Generation, seed: int, date: dt.date
+) -> tuple[list[SourceTrack], dict[str, int]]:
+    """(tracks that may be transferred, as many as there are new tracks at most, drawn by seed and date; how many may
+    not, by reason)."""
+    notes = tracks.where("midi_path is not null").withColumn("style", _style(settings))
+    allowed = F.col("licence").isin(settings.transfer_licences)
+    unknown = F.coalesce(F.trim("licence"), F.lit("")) == ""
+    why = F.when(unknown, UNKNOWN_LICENCE).when(~allowed, NO_DERIVATIVES)
+    counted = notes.groupBy(why.alias("reason")).count().where("reason is not null").collect()
+    lot = F.xxhash64("track_id", F.lit(seed), F.lit(f"{date}"))
+    targets = set(settings.transfer_to)
+    other = F.lit(True) if len(targets) > 1 else ~F.coalesce(F.col("style"), F.lit("")).isin(list(targets))
+    rows = notes.where(allowed & other).orderBy(lot, "track_id").limit(settings.tracks).collect()
+    drawn = [SourceTrack(row["track_id"], row["style"], row["midi_path"], row["licence"]) for row in rows]
+    return drawn, {row["reason"]: row["count"] for row in counted}
+
+
+def _style(settings: Generation) -> Column:
+    """Our style of a track by its genre, null where it is none of ours."""
+    styles = {genre.lower(): style for style, genres in settings.styles.items() for genre in genres}
+    if not styles:
+        return F.lit(None).cast("string")
+    return F.create_map(*(F.lit(text) for pair in styles.items() for text in pair))[F.lower("genre")]
 
 
 def heard(tracks: DataFrame, embedder: Embedder, stored: Mapping[str, Stored], tasks: int) -> DataFrame:
@@ -121,14 +193,20 @@ def _arrow_schema() -> pa.Schema:
     return to_arrow_schema(schema)
 
 
-def published(storage: Storage, row: Mapping[str, Any] | None) -> Files:
-    """The files of a row of `models`; without one, those that ship. Raises InputError where one is missing."""
-    if row is None:
+def published(storage: Storage, rows: Mapping[str, Mapping[str, Any] | None]) -> Files:
+    """The files of the rows of `models` by method; without one of the RNN, those that ship. Raises InputError where
+    one is missing."""
+    rnn, gan = rows[composer.METHOD], rows[gan_composer.METHOD]
+    if rnn is None:
         return Files()
-    found = {name: storage.read(f"{row['path']}/{name}.safetensors") for name in ("model", "judge")}
-    if missing := [name for name, data in found.items() if data is None]:
-        raise InputError(f"{row['path']}/{missing[0]}.safetensors is missing: run train_generators again")
-    return Files(**found)
+
+    def content(row: Mapping[str, Any], name: str) -> bytes:
+        data = storage.read(f"{row['path']}/{name}.safetensors")
+        if data is None:
+            raise InputError(f"{row['path']}/{name}.safetensors is missing: run train_generators again")
+        return data
+
+    return Files(content(rnn, "model"), content(gan, "model") if gan else None, content(rnn, "judge"))
 
 
 def model_name(method: str) -> str:
@@ -137,19 +215,23 @@ def model_name(method: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """`rejected`: files by reason."""
+    """`gan` None: no style has phrases for one; `rejected`: files by reason."""
 
-    model: bytes
+    rnn: bytes
+    gan: bytes | None
     judge: bytes
     rejected: dict[str, int]
 
     @property
-    def file(self) -> models.ModelFile:
-        return models.read_model(self.model)
+    def files(self) -> dict[str, tuple[bytes, models.ModelFile]]:
+        """By method."""
+        found = {composer.METHOD: self.rnn, gan_composer.METHOD: self.gan}
+        return {method: (data, models.read_model(data)) for method, data in found.items() if data is not None}
 
     @property
     def summary(self) -> str:
-        first, last = (self.file.card["nats_a_note"][place][1] for place in (0, -1))
+        card = models.read_model(self.rnn).card
+        first, last = (card["nats_a_note"][place][1] for place in (0, -1))
         return f"{last:.3f} nats a note on held-out tracks after {first:.3f}"
 
 
@@ -167,18 +249,22 @@ def train_in_one_task(
     """Train on MIDI files under `inputs.media_roots`. Raises InputError where too few of them can be used."""
     placed = ((name, style, media.located(path, roots), licence) for name, style, path, licence in rows)
     paths = [(name, style, place, licence) for name, style, place, licence in placed if place is not None]
-    schedule = Schedule(minutes=settings.train_minutes, seed=seed + 1)
+    minutes = {name: settings.train_minutes * share for name, share in TRAINING.items()}
+    schedule = Schedule(minutes=minutes[composer.METHOD], seed=seed + 1)
+    gan_schedule = GanSchedule(minutes=minutes[gan_composer.METHOD], seed=seed + 1)
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:
         import torch
 
         torch.set_num_threads(threads)
-        model, law, rejected = training_of(paths, schedule)
-        yield pa.RecordBatch.from_pylist([{"model": model, "judge": law, "rejected": json.dumps(rejected)}])
+        rnn, gan, law, rejected = training_of(paths, schedule, gan_schedule)
+        row = {"rnn": rnn, "gan": gan, "judge": law, "rejected": json.dumps(rejected)}
+        yield pa.RecordBatch.from_pylist([row], pa.schema([*_BYTES, pa.field("rejected", pa.string())]))
 
-    row = one_task(session, work, "model binary, judge binary, rejected string").first()
+    row = one_task(session, work, "rnn binary, gan binary, judge binary, rejected string").first()
     assert row is not None
-    return Trained(bytes(row["model"]), bytes(row["judge"]), json.loads(row["rejected"]))
+    gan = None if row["gan"] is None else bytes(row["gan"])
+    return Trained(bytes(row["rnn"]), gan, bytes(row["judge"]), json.loads(row["rejected"]))
 
 
 def kept(earlier: DataFrame, lately: DataFrame | None, keep: int) -> DataFrame:

@@ -7,49 +7,84 @@ ships) leaves the melody alone, which is what such music is.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 
 from musai.errors import InputError
 from musai.generation.composer import Composer
 from musai.generation.quadrants import QUADRANTS, density, quadrant
 from musai.generation.sampling import Request, Sampler, sample
+from musai.generation.sanity import moves
 from musai.generation.styles import MOST_BARS
+from musai.generation.wishes import Draft, Wish
 from musai.music import keys
-from musai.music.notes import Piece, melody
-from musai.music.tokens import LONGEST, piece_from
+from musai.music.notes import Piece, skyline
+from musai.music.tokens import LONGEST, Part, piece_from
 
 METHOD = "style_transfer"
 DENSE = 1.5  # onsets a quarter note, from which on a source is aroused
 
 
-def transfer(composer: Composer, source: Piece, target: str, seed: int, sampler: Sampler | None = None) -> Piece:
-    """The source in the target style, in its own key, meter and tempo; the same seed gives the same piece.
+def compose(composer: Composer, wishes: Sequence[Wish], sampler: Sampler | None = None) -> list[Draft]:
+    """The source of each wish in its style, in its own key, meter and tempo, or why it cannot be had: a meter that
+    the model has not learnt, a source that is too long, has rests of over two bars or no melody.
 
-    Raises InputError for an unknown style, a meter the model has not learnt, or a source that is too long, has rests
-    of over two bars or no melody.
+    The same wish gives the same piece. Raises InputError for an unknown style.
     """
-    if target not in composer.names:
-        raise InputError(f"no style {target}; the model knows {', '.join(composer.names)}")
+    if unknown := sorted({wish.style for wish in wishes} - set(composer.names)):
+        raise InputError(f"no style {', '.join(unknown)}; the model knows {', '.join(composer.names)}")
+    found: list[Draft | _Moved] = [_moved(composer, wish) for wish in wishes]
+    requests = [one.request for one in found if isinstance(one, _Moved)]
+    grammars = [style.grammar for style in composer.styles]
+    sampled = iter(sample(composer.network, requests, grammars, sampler or Sampler()))
+    return [one if isinstance(one, Draft) else one.draft(next(sampled)) for one in found]
+
+
+def emotion_of(source: Piece) -> str:
+    """The quadrant of a piece by its mode and its density."""
+    return quadrant(not keys.key_of(source).minor, density(source) >= DENSE)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Moved:
+    """A source in the common tonic as a request, and the semitones that take the answer back, in the next octave that
+    the target's instruments reach."""
+
+    request: Request
+    parts: tuple[Part, ...]
+    source: Piece
+    back: int
+
+    def draft(self, rows: np.ndarray) -> Draft:
+        piece = piece_from(rows, self.parts, self.source.meter, self.source.tempo_bpm)
+        down, up = moves(piece)
+        octaves = [self.back + 12 * octave for octave in range(-3, 4) if down <= self.back + 12 * octave <= up]
+        return Draft(piece.transposed(min(octaves, key=lambda move: abs(move - self.back), default=self.back)))
+
+
+def _moved(composer: Composer, wish: Wish) -> _Moved | Draft:
+    assert wish.source is not None
+    source = wish.source.piece
     if source.meter not in composer.network.shape.meters:
-        raise InputError(f"the meter {source.meter[0]}/{source.meter[1]} is none that the model has learnt")
+        return Draft(None, fault="a source in a meter that the model has not learnt")
     if source.bars > MOST_BARS:
-        raise InputError(f"{source.bars} bars; at most {MOST_BARS} are due")
-    key = keys.key_of(source)
-    moved, back = keys.to_common_tonic(source, key)
-    style = composer.styles[composer.names.index(target)]
-    tune, octaves = _in_range(melody(moved), style.lowest[0], style.highest[0])
+        return Draft(None, fault=f"a source of over {MOST_BARS} bars")
+    moved, back = keys.to_common_tonic(source)
+    style = composer.styles[composer.names.index(wish.style)]
+    tune, octaves = _in_range(skyline(moved), style.lowest[0], style.highest[0])
     if not len(tune) or np.diff(tune.onset, prepend=0).max() > LONGEST:
-        raise InputError("no melody, or a rest of over two bars in it")
+        return Draft(None, fault="a source without a melody, or with a rest of over two bars")
     request = Request(
-        style=composer.names.index(target),
-        emotion=QUADRANTS.index(quadrant(not key.minor, _dense(source))),
+        style=composer.names.index(wish.style),
+        emotion=QUADRANTS.index(wish.emotion),
         meter=composer.network.shape.meters.index(source.meter),
         bars=source.bars,
-        seed=seed,
+        seed=wish.seed,
         melody=np.stack([tune.onset, tune.pitch, tune.duration], axis=1),
     )
-    (rows,) = sample(composer.network, [request], [one.grammar for one in composer.styles], sampler or Sampler())
-    return piece_from(rows, style.parts, source.meter, source.tempo_bpm).transposed(back - octaves)
+    return _Moved(request, style.parts, source, back - octaves)
 
 
 def _in_range(tune: Piece, lowest: int, highest: int) -> tuple[Piece, int]:
@@ -62,7 +97,3 @@ def _in_range(tune: Piece, lowest: int, highest: int) -> tuple[Piece, int]:
     line = tune.where(np.ones(len(tune), bool)).transposed(moved)
     line.duration[:] = np.minimum(np.minimum(line.duration, room), LONGEST)
     return line, moved
-
-
-def _dense(piece: Piece) -> bool:
-    return density(piece) >= DENSE

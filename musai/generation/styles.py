@@ -42,6 +42,10 @@ class Style:
             track_of[part.first : part.first + part.voices] = number
         return Grammar(track_of, np.array(self.lowest), np.array(self.highest), self.longest)
 
+    @property
+    def voices(self) -> int:
+        return max(part.first + part.voices for part in self.parts)
+
     def meters_of(self, emotion: str) -> dict[tuple[int, int], float]:
         """Shares of the common meters, of the quadrant's pieces or, where it has none, of all."""
         found = collections.Counter(self.meters.get(emotion, {}))
@@ -60,6 +64,12 @@ class Style:
         parts = tuple(Part(Track(**part["track"]), part["first"], part["voices"]) for part in content["parts"])
         tuples = {name: tuple(content[name]) for name in ("lowest", "highest")}
         return cls(**{**content, **tuples, "parts": parts})
+
+
+def drawn_meter(shares: Mapping[tuple[int, int], float], seed: int) -> tuple[int, int]:
+    """One of the meters, by its share."""
+    lot = np.random.default_rng([seed, 1]).random() * sum(shares.values())
+    return list(shares)[int((np.cumsum(list(shares.values())) < lot).sum().clip(0, len(shares) - 1))]
 
 
 def lessons_of(pieces: Mapping[str, Piece], style: str) -> tuple[list[Lesson], Style, dict[str, int]]:

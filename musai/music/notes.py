@@ -135,3 +135,14 @@ def melody(piece: Piece) -> Piece:
     first = np.ones(len(order), bool)
     first[1:] = np.diff(pitched.onset[order]) > 0
     return pitched.where(order[first])
+
+
+def skyline(piece: Piece) -> Piece:
+    """The melody without what begins below a note of it that still sounds: of a choir the soprano."""
+    top = melody(piece)
+    kept, pitch, until = np.zeros(len(top), bool), -1, 0
+    for note in range(len(top)):
+        if top.onset[note] >= until or top.pitch[note] > pitch:
+            kept[note] = True
+            pitch, until = int(top.pitch[note]), int(top.onset[note] + top.duration[note])
+    return top.where(kept)

@@ -24,14 +24,19 @@ def roll_of(piece: Piece, voices: int) -> np.ndarray:
     Raises InputError where a pitch is out of LOWEST..HIGHEST, a bar is not whole cells or more voices sound.
     """
     rows, _ = tokens_of(piece)
+    return roll_of_rows(rows, piece.bars, piece.bar_steps, voices)
+
+
+def roll_of_rows(rows: np.ndarray, bars: int, bar_steps: int, voices: int) -> np.ndarray:
+    """`roll_of` from the rows of `musai.music.tokens`."""
     pitch, voice = rows[:, 2].astype(int), rows[:, 1].astype(int)
-    if piece.bar_steps % CELL or (len(rows) and (pitch.min() < LOWEST or pitch.max() > HIGHEST)):
+    if bar_steps % CELL or (len(rows) and (pitch.min() < LOWEST or pitch.max() > HIGHEST)):
         raise InputError(f"pitches of {LOWEST} to {HIGHEST} and bars of whole sixteenths are due")
     if voice.max(initial=0) >= voices:
         raise InputError(f"more than {voices} voices")
     onset = np.cumsum(rows[:, 0].astype(int))
     start, stop = ((2 * steps + CELL) // (2 * CELL) for steps in (onset, onset + rows[:, 3] + 1))
-    roll = np.full((voices, piece.bars * piece.bar_steps // CELL), SILENT)
+    roll = np.full((voices, bars * bar_steps // CELL), SILENT)
     for note in np.lexsort((start, voice)):
         roll[voice[note], start[note] : max(stop[note], start[note] + 1)] = HOLD
         if start[note] < roll.shape[1]:

@@ -27,9 +27,13 @@ def soundfont() -> pathlib.Path:
 
 def mono(score: Any) -> np.ndarray:
     """float32 [samples] at RATE: the mean of both sides; `score` in seconds, from its time 0."""
+    return stereo(score).mean(axis=0, dtype=np.float32)
+
+
+def stereo(score: Any) -> np.ndarray:
+    """float32 [2, samples] at RATE; `score` likewise."""
     synthesizer = symusic.Synthesizer(soundfont(), RATE)  # takes 1 ms; one that has played plays otherwise afterwards
-    stereo = np.asarray(synthesizer.render(_playable(score), stereo=True), np.float32)
-    return stereo.mean(axis=0, dtype=np.float32)
+    return np.asarray(synthesizer.render(_playable(score), stereo=True), np.float32)
 
 
 def _playable(score: Any) -> Any:

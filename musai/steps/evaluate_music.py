@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Sequence
 from typing import Any
 
 from musai.evaluation import music_metrics
-from musai.generation import composer, judge
 from musai.generation.making import SAMPLED
-from musai.generation.spark import model_name, published
+from musai.generation.quadrants import quadrant
 from musai.listening import answers
 from musai.music.midi import read_midi
 from musai.steps import Night
+from musai.steps.generate_tracks import models_of
 
 JOB = "evaluate_music"
 SCHEMA = "method string, style string, metric string, generated double, real double, other_style double"
@@ -22,11 +23,11 @@ def run(night: Night) -> None:
     if not night.has("generated_tracks"):
         night.note("no tracks were generated: nothing to measure")
         return
-    files = published(night.run.storage, night.published_model(model_name(composer.METHOD)))
-    rules = (judge.read_judge(files.judge) if files.judge else judge.shipped()).rules
+    rules = models_of(night).law().rules
     new = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
+    found = new.select("method", "style", "midi", "emotion", "valence", "arousal").orderBy("generated_id").collect()
     groups: dict[tuple[str, str], list[Any]] = collections.defaultdict(list)
-    for row in new.select("method", "style", "midi").orderBy("generated_id").collect():
+    for row in found:
         groups[row["method"], row["style"]].append(read_midi(bytes(row["midi"])))
     profiles = {style: (one.real, one.other_half) for style, one in rules.items()}
     rows: list[tuple[str, str, str, float, float | None, float | None]] = []
@@ -38,11 +39,23 @@ def run(night: Night) -> None:
         rows += [(method, style, metric, *values) for metric, values in compared.items()]
         near = sum(ours > other for ours, _, other in compared.values())
         night.note(f"{method}, {style}: nearer to its own style than to another on {near} of {len(compared)} features")
+    rows += _shares_heard(found)
     rows += _shares_refused(night)
     if judged := answers.latest(night.run.storage):
         rows += answers.as_metrics(judged)
         night.note(f"{judged['raters']} listeners compared them with real music in test {judged['test']}")
     night.write(night.session.createDataFrame(rows, SCHEMA).coalesce(1), "generation_metrics", JOB)
+
+
+def _shares_heard(tracks: Sequence[Any]) -> list[tuple[str, str, str, float, float | None, float | None]]:
+    """Of each method and style: tracks that the catalogue's own readers put into the quadrant that was asked for."""
+    heard: dict[tuple[str, str], list[bool]] = collections.defaultdict(list)
+    for row in tracks:
+        if row["valence"] is not None:
+            same = quadrant(row["valence"] > 0, row["arousal"] > 0) == row["emotion"]
+            for style in (row["style"], "all"):
+                heard[row["method"], style].append(same)
+    return [(*key, "emotion_heard", sum(same) / len(same), None, None) for key, same in sorted(heard.items())]
 
 
 def _shares_refused(night: Night) -> list[tuple[str, str, str, float, float | None, float | None]]:

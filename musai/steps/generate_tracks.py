@@ -1,23 +1,31 @@
-"""`generate_tracks`: a model, what it learnt from and earlier nights' tracks -> generated_tracks, refused_tracks."""
+"""`generate_tracks`: models, the catalogue and earlier nights' tracks -> generated_tracks, refused_tracks."""
 
 from __future__ import annotations
 
 import collections
 import json
+from typing import TYPE_CHECKING
 
 from musai import columns
 from musai.embedding.spark import TRAINED
 from musai.embedding.tracks import embedder_of
 from musai.emotion import weights
-from musai.generation import composer, models, plan, sanity
+from musai.generation import makers, plan, sanity, style_transfer
 from musai.generation import spark as generation
 from musai.generation.making import SAMPLED
+from musai.generation.plan import Cell, Order, SourceTrack
+from musai.inputs import media
 from musai.music.midi import read_midi
 from musai.session import cores
 from musai.steps import Night
 from musai.steps.tag_emotions import trained_here
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 JOB = "generate_tracks"
+
+Refused = collections.Counter[tuple[str, str, str]]  # pieces by method, style and reason
 
 
 def run(night: Night) -> None:
@@ -25,50 +33,67 @@ def run(night: Night) -> None:
     if not settings.tracks:
         night.note("generation.tracks is 0: none were asked for")
         return
-    files = _files(night)
-    known = composer.load(models.read_model(files.model) if files.model else models.shipped(composer.METHOD)).names
-    wishes = plan.wishes(settings, known, night.config.seed, night.run.record.date)
-    if unknown := sorted(set(settings.styles) - set(known)):
-        night.note(f"no style {', '.join(unknown)} in the model, which knows {', '.join(known)}")
-    made = generation.make(night.session, wishes, files, settings)
-    tracks = made.where("generated_id is not null").select("generated_id", "style", "midi").orderBy("generated_id")
-    found = tracks.collect()
-    refused = _refused(made.where("generated_id is null").select("refused").collect())
+    files = models_of(night)
+    orders, refused = _orders(night, files)
+    made = generation.make(night.session, orders, files, settings, media.roots_of(night.config.inputs))
+    refused.update(_refused(made))
+    tracks = made.where("generated_id is not null").drop("refused")
+    found = tracks.select("generated_id", "method", "style", "midi").orderBy("generated_id").collect()
     twins = {found[place]["generated_id"] for place in sanity.twins([read_midi(bytes(row["midi"])) for row in found])}
     for row in found:
-        refused[row["style"], "like another track of the night"] += row["generated_id"] in twins
-    new = made.where("generated_id is not null").drop("refused")
-    if twins:
-        new = new.where(~new["generated_id"].isin(sorted(twins)))
+        refused[row["method"], row["style"], "like another track of the night"] += row["generated_id"] in twins
+    new = tracks.where(~tracks["generated_id"].isin(sorted(twins))) if twins else tracks
     listening = night.config.embedding
     embedder = embedder_of(listening, (), night.published_weights(TRAINED.format(listening.network)))
     said = generation.heard(new, embedder, {**weights.shipped(), **trained_here(night)}, cores(night.session))
     new = new.selectExpr("*", f"'{night.run.run_id}' as created_run_id").join(said, "generated_id", "left")
     earlier = _earlier(night)
     night.write(new if earlier is None else new.unionByName(earlier.select(*new.columns)), "generated_tracks", JOB)
-    rows = [(composer.METHOD, style, reason, count) for (style, reason), count in sorted(refused.items()) if count]
+    rows = [(*key, count) for key, count in sorted(refused.items()) if count]
     schema = "method string, style string, reason string, pieces bigint"
     night.write(night.session.createDataFrame(rows, schema).coalesce(1), "refused_tracks", JOB)
     made.unpersist()
-    night.rejected = sum(count for (_, reason), count in refused.items() if reason != SAMPLED)
+    night.rejected = sum(count for (*_, reason), count in refused.items() if reason != SAMPLED)
     carried = (night.run.rows("generated_tracks") or 0) - len(found) + len(twins)
-    night.note(f"{len(found) - len(twins)} of {len(wishes)} asked for, {carried} of earlier nights")
+    night.note(f"{len(found) - len(twins)} of {settings.tracks} asked for, {carried} of earlier nights")
 
 
-def _files(night: Night) -> generation.Files:
-    """Tonight's or the last published model; else those that ship."""
-    return generation.published(night.run.storage, night.published_model(generation.model_name(composer.METHOD)))
+def models_of(night: Night) -> makers.Files:
+    """The models that the last weekly run published; else those that ship."""
+    rows = {method: night.published_model(generation.model_name(method)) for method in generation.TRAINING}
+    return generation.published(night.run.storage, rows)
 
 
-def _refused(rows) -> collections.Counter[tuple[str, str]]:  # type: ignore[no-untyped-def]
-    found: collections.Counter[tuple[str, str]] = collections.Counter()
-    for row in rows:
-        for style, reasons in json.loads(row["refused"]).items():
-            found.update({(style, reason): count for reason, count in reasons.items()})
+def _orders(night: Night, files: makers.Files) -> tuple[list[Order], Refused]:
+    """(what is to be made tonight, sources that may not be transferred)."""
+    config, date = night.config, night.run.record.date
+    settings, known = config.generation, files.styles()
+    if unknown := sorted(set(settings.styles) - {style for styles in known.values() for style in styles}):
+        night.note(f"no style {', '.join(unknown)} in the models")
+    if missing := [method for method, share in settings.methods.items() if share and not known[method]]:
+        night.note(f"no model for {', '.join(missing)}: the other methods make its share")
+    plays: dict[Cell, float] = {}
+    tracks: dict[Cell, int] = {}
+    if night.has("tracks") and night.has("track_emotions"):
+        felt = night.read("track_emotions")
+        plays, tracks = generation.demand(night.read("interactions"), night.read("tracks"), felt, settings)
+    sources: list[SourceTrack] = []
+    refused = Refused()
+    if night.has("tracks") and settings.methods.get("style_transfer"):
+        sources, why = generation.sources(night.read("tracks"), settings, config.seed, date)
+        refused.update({(style_transfer.METHOD, "all", reason): count for reason, count in why.items()})
+    wanted = plan.wanted(settings, plays, tracks)
+    return plan.orders(settings, known, wanted, sources, config.seed, date), refused
+
+
+def _refused(made: DataFrame) -> Refused:
+    found = Refused()
+    for row in made.where("generated_id is null").select("refused").collect():
+        found.update({(method, style, why): count for method, style, why, count in json.loads(row["refused"])})
     return found
 
 
-def _earlier(night: Night):  # type: ignore[no-untyped-def]
+def _earlier(night: Night) -> DataFrame | None:
     """What the parent run published, up to generation.keep_tracks."""
     earlier, lists = night.parents("generated_tracks"), night.parents("recommendations")
     if earlier is None:

@@ -26,7 +26,7 @@ DECLARED = (
             midi binary | MIDI file, with its provenance in a marker
             duration_s double | seconds
             notes int | notes
-            metrics map<string,double> | features of the track, as in generation_metrics
+            metrics map<string,double> | as in generation_metrics; of gan also realism, in deviations from real phrases
             originality {ORIGINALITY} | against all training music; notes, share of the notes
             embedding array<float> | how it sounds, as in track_embeddings; null without an embedder
             valence double | -1..1, as it is heard; null where nothing judged it
@@ -45,7 +45,7 @@ DECLARED = (
         ("evaluate_music",),
         columns("""
             method string | as in generated_tracks
-            style string | likewise
+            style string | likewise; all: of no style, as sources that may not be transferred
             reason string | what was wrong, or `sampled`: all that were looked at
             pieces bigint | pieces; one may have several faults
         """),
@@ -64,7 +64,7 @@ DECLARED = (
         columns("""
             method string | as in generated_tracks
             style string | likewise; all for a total
-            metric string | overlapping area by feature, transitions, structure; share_refused
+            metric string | overlapping area by feature, transitions, structure; share_refused; emotion_heard
             generated double | tonight's tracks against held-out real pieces of the style
             real double | other held-out real pieces of the style against the same
             other_style double | real pieces of the nearest other style against the same

@@ -10,7 +10,7 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("tag_emotions",),
-        ("predict_factors", "recommend_tracks", "audit_run", "build_report"),
+        ("predict_factors", "generate_tracks", "recommend_tracks", "audit_run", "build_report"),
         columns("""
             track_id string | the track
             valence double | -1..1; 1 = two standard deviations above neutral

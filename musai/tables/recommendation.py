@@ -12,6 +12,7 @@ DECLARED = (
         ("ingest_interactions",),
         (
             "build_user_item",
+            "generate_tracks",
             "recommend_tracks",
             "evaluate_recommendations",
             "tune_recommender",
@@ -50,6 +51,7 @@ DECLARED = (
             "tag_emotions",
             "predict_factors",
             "train_embedder",
+            "generate_tracks",
             "train_generators",
             "recommend_tracks",
             "evaluate_recommendations",
@@ -97,7 +99,6 @@ DECLARED = (
         (
             "compute_similarities",
             "train_als",
-            "generate_tracks",
             "recommend_tracks",
             "evaluate_recommendations",
             "audit_run",

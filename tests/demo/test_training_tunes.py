@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from musai.config import conf_path
 from musai.demo import training_tunes
 from musai.demo.corpus_text import NO_STATEMENT, corpus_folder, file_digest, rights_statement
 from musai.demo.make_training_manifest import benchmark_lines, interval_grams, shares_lines
@@ -27,11 +28,17 @@ def test_every_file_is_as_the_manifest_says_and_says_nothing_on_rights():
     assert not [file for file in FILES if any(word in file.corpus_path for word in LEFT_OUT)]
 
 
-def test_the_models_card_names_the_manifest_and_its_licences():
-    sources = models.shipped("rnn").card["sources"]
-    assert sources["manifest_digest"] == training_tunes.manifest_digest()
-    assert sources["licences"] == sorted({file.rights_class for file in FILES})
+def test_every_card_names_the_manifest_and_its_licences():
+    kinds = [kind for kind in models.SHIPPED if models.ships(kind)]
+    assert "rnn" in kinds
+    for sources in [*(models.shipped(kind).card["sources"] for kind in kinds), judge.shipped().sources]:
+        assert sources["manifest_digest"] == training_tunes.manifest_digest()
+        assert sources["licences"] == sorted({file.rights_class for file in FILES})
     assert set(judge.shipped().rules) == {"folk", "chorale"}
+    assert (
+        sum(conf_path(name).stat().st_size for name in [*(models.SHIPPED[kind] for kind in kinds), judge.SHIPPED])
+        < 10e6
+    )
 
 
 def test_a_changed_or_missing_file_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -1,14 +1,16 @@
 """A small real training: its loss falls below that of the notes' frequencies, and what it samples is music."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from musai.generation import composer, lessons, models, style_transfer, training
-from musai.generation.composer import Wish
+from musai.generation import composer, lessons, models, sanity, style_transfer, training
 from musai.generation.styles import lessons_of
 from musai.generation.training import Schedule
+from musai.generation.wishes import Source, Wish
 from musai.music.midi import write_midi
-from musai.music.notes import Track, melody, piece_of
+from musai.music.notes import Track, joined, melody, piece_of
 
 STEPS = (0, 2, 4, 5, 7, 9, 11, 12, 14)
 
@@ -73,14 +75,34 @@ def test_a_primer_opens_the_piece(made, songs):
     assert np.array_equal(np.diff(opening), np.diff(lesson.rows[:12][lesson.rows[:12, 1] == 0][:8, 2]))
 
 
+def transferred(made, tune, seed=3):
+    (draft,) = style_transfer.compose(made, [Wish("song", "happy", seed, tune.bars, source=Source("", "", tune))])
+    return draft
+
+
 def test_transfer_keeps_the_tune_and_adds_the_other_voices(made, songs):
     tune = songs["song 9"].of_track(0)
-    found = style_transfer.transfer(made, tune, "song", seed=3)
+    found = transferred(made, tune).piece
     sung, bass = found.of_track(0), found.of_track(1)
     assert np.array_equal(sung.onset, tune.onset)
     assert np.array_equal(sung.pitch % 12, tune.pitch % 12)
     assert len(bass) >= 4
     assert set(bass.onset % 24) == {0}
+
+
+def test_a_source_that_cannot_be_transferred_says_why(made, songs):
+    waltz = dataclasses.replace(songs["song 9"], meter=(3, 4))
+    assert "meter" in transferred(made, waltz).fault
+    long = joined([songs["song 9"]] * 9)
+    assert "64 bars" in transferred(made, long).fault
+    late = dataclasses.replace(songs["song 9"], onset=songs["song 9"].onset + 200)
+    assert "rest of over two bars" in transferred(made, late).fault
+
+
+def test_every_piece_ends_near_a_bar_line(made):
+    wishes = [Wish("song", "happy", seed, 4) for seed in range(64)]
+    ended = [sanity.near_bar_line(piece.end, piece.onset[0], piece.bar_steps) for piece in made.compose(wishes)]
+    assert all(ended)
 
 
 def test_windows_hold_every_note_once(songs):

@@ -70,6 +70,13 @@ def test_a_pieces_own_source_does_not_count(tunes, against):
     assert found.copied_share < 1
 
 
+def test_a_tune_is_a_variant_of_itself_and_of_its_ornamented_copy_alone(tunes, against):
+    name = against.names[3]
+    assert name in originality.variants(tunes[name], against, LIMITS)
+    assert name in originality.variants(PLANTS["ornamented"](tunes[name]).transposed(2), against, LIMITS)
+    assert all(name not in originality.variants(tunes[other], against, LIMITS) for other in against.names[4:8])
+
+
 def test_thresholds_stand_above_nearly_all_held_out_pieces_and_are_never_lax():
     found = [Found(length, length / 100, "x") for length in range(41)]
     assert originality.thresholds(found) == {"longest_run": 31.0, "copied_share": 0.39}

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from musai.generation import sanity
+from musai.generation import quadrants, sanity
 from musai.generation.sanity import Bounds
 from musai.music.notes import Track, piece_of
 
@@ -42,6 +42,21 @@ def test_a_sound_tune_has_no_faults_and_one_with_a_pickup_may_end_before_it():
     assert sanity.faults(changed(TUNE), BOUNDS) == []
     pickup = [(p, o + 36, d, v, t) for p, o, d, v, t in TUNE]
     assert sanity.faults(changed(pickup), BOUNDS) == []
+
+
+def test_a_transfer_may_have_the_form_and_the_meter_of_its_source():
+    source = changed([(60 + bar % 2, 36 * bar, 36, 80, 0) for bar in range(16)], meter=(3, 4))
+    assert set(sanity.faults(source, BOUNDS)) == {"a meter that real pieces lack", "too few distinct bars"}
+    assert sanity.faults(source, BOUNDS.of_transfer(source)) == []
+
+
+def test_moves_reach_to_the_ends_of_the_instruments_range():
+    flute = piece_of([(60, 0, 12, 80, 0), (90, 12, 12, 80, 0)], [Track("flute", 73)])
+    assert sanity.moves(flute) == (-5, 8)
+    low = quadrants.performed(flute, "sad", seed=1)
+    assert {int(quadrants.performed(flute, emotion, seed).pitch[0]) for emotion in ("sad", "happy")
+            for seed in range(40)} == set(range(55, 66))  # fmt: skip
+    assert low.tempo_bpm <= 76
 
 
 def test_the_band_of_distinct_bars_comes_from_real_pieces():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musai.music.notes import Track, bar_steps, joined, melody, piece_of
+from musai.music.notes import Track, bar_steps, joined, melody, piece_of, skyline
 
 SCALE = [(60 + step, 12 * place, 12, 80, 0) for place, step in enumerate((0, 2, 4, 5, 7, 9, 11, 12))]
 
@@ -37,6 +37,13 @@ def test_transposition_leaves_drums_alone_and_keeps_to_the_range():
 def test_the_melody_is_the_top_note_of_each_onset():
     piece = piece_of([(60, 0, 12, 80, 1), (72, 0, 12, 80, 0), (50, 12, 12, 80, 1)], [Track("a"), Track("b")])
     assert melody(piece).pitch.tolist() == [72, 50]
+
+
+def test_the_skyline_leaves_out_what_begins_below_a_note_of_it():
+    rows = [(72, 0, 24, 80, 0), (60, 0, 12, 80, 1), (55, 12, 36, 80, 1), (70, 24, 12, 80, 0), (76, 30, 12, 80, 1)]
+    piece = piece_of(rows, [Track("a"), Track("b")])
+    assert melody(piece).pitch.tolist() == [72, 55, 70, 76]
+    assert skyline(piece).pitch.tolist() == [72, 70, 76]
 
 
 def test_pieces_are_joined_at_bar_lines():

@@ -14,20 +14,31 @@ from musai.warehouse import Run, Warehouse
 def test_every_style_has_its_figures_beside_real_music(night):
     rows = night.table("generation_metrics")
     tracks = night.table("generated_tracks")
-    for style, count in tracks.groupby("style").size().items():
+    alone = rows["metric"].isin(["share_refused", "emotion_heard"])
+    for (method, style), count in tracks.groupby(["method", "style"]).size().items():
         if count < 2:
             continue
-        own = rows[(rows["style"] == style) & (rows["metric"] != "share_refused")].set_index("metric")
+        own = rows[(rows["method"] == method) & (rows["style"] == style) & ~alone].set_index("metric")
         assert {"pitches", "repeated_bars", "transitions", "structure"} <= set(own.index)
         assert own[["generated", "real", "other_style"]].stack().between(0, 1 + 1e-9).all()
         assert own.loc["transitions", "real"] > 0.5
 
 
 def test_the_share_of_refused_pieces_adds_up(night):
-    shares = night.table("generation_metrics").query("metric == 'share_refused'").set_index("style")["generated"]
-    refused = night.table("refused_tracks")
-    looked = refused[refused["reason"] == "sampled"]["pieces"].sum()
-    assert shares["all"] == 1 - len(night.table("generated_tracks")) / looked
+    shares = night.table("generation_metrics").query("metric == 'share_refused' and style == 'all'")
+    looked = night.table("refused_tracks").query("reason == 'sampled'").groupby("method")["pieces"].sum()
+    made = night.table("generated_tracks").groupby("method").size().reindex(looked.index, fill_value=0)
+    assert shares.set_index("method")["generated"].to_dict() == (1 - made / looked).to_dict()
+
+
+def test_the_emotion_that_was_asked_for_is_held_against_what_is_heard(night):
+    found = night.table("generation_metrics").query("metric == 'emotion_heard' and style == 'all'").set_index("method")
+    for method, tracks in night.table("generated_tracks").groupby("method"):
+        heard = tracks.dropna(subset=["valence"])
+        pleasant, aroused = heard["valence"] > 0, heard["arousal"] > 0
+        names = {(True, True): "happy", (True, False): "calm", (False, False): "sad", (False, True): "tense"}
+        same = [names[a, b] == asked for a, b, asked in zip(pleasant, aroused, heard["emotion"], strict=True)]
+        assert found.loc[method, "generated"] == sum(same) / len(same)
 
 
 def test_what_listeners_chose_stands_beside_the_measures(night, spark, tmp_path):

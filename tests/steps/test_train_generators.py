@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from musai.music.midi import write_midi
+from musai.music.midi import read_midi, write_midi
 from musai.music.notes import Track, piece_of
 from tests import nights
 
@@ -32,18 +32,39 @@ def test_a_trained_model_replaces_the_shipped_one(spark, night_folder, tmp_path)
     overrides = [
         f"warehouse={tmp_path / 'warehouse'}", f"inputs.tracks={tmp_path / 'tracks.csv'}",
         "generation.styles={folk: [], chorale: [], polka: [polka]}", "generation.train_minutes=0.2",
+        "generation.tracks=16",
     ]  # fmt: skip
     config = nights.settings_of(night_folder, *overrides)
-    nights.run(config)
+    transfers_of(nights.run(config))
     trained = nights.run(config, only=("train_generators",))
-    (row,) = trained.table("models").to_dict("records")
-    card = json.loads(row["card"])
-    assert row["name"] == "generation/rnn"
-    assert [style["name"] for style in card["styles"]] == ["polka"]
-    assert card["sources"]["files"] == 12
-    assert card["sources"]["licences"] == ["CC0-1.0"]
+    models = trained.table("models").set_index("name")
+    assert set(models.index) == {"generation/rnn", "generation/gan"}
+    for text in models["card"]:
+        card = json.loads(text)
+        assert [style["name"] for style in card["styles"]] == ["polka"]
+        assert card["sources"]["files"] == 12
+        assert card["sources"]["licences"] == ["CC0-1.0"]
+    card = json.loads(models.loc["generation/rnn", "card"])
     assert card["nats_a_note"][-1][0] < card["nats_a_note"][0][0]
     later = nights.run(config)
     tracks = later.table("generated_tracks")
     new = tracks[tracks["created_run_id"] == later.outcome.run.run_id]
-    assert set(new["model"]) <= {row["digest"]}
+    assert set(new["model"]) <= set(models["digest"])
+
+
+def transfers_of(made: nights.Made) -> None:
+    """Of the thirteen sources of a licence that allows it, some in another style, each named as what it is made of."""
+    tracks, refused = made.table("generated_tracks").query("method == 'style_transfer'"), made.table("refused_tracks")
+    assert len(tracks)
+    assert set(tracks["licence"]) == {"CC0-1.0"}
+    assert set(tracks["source_track_id"]) <= {f"t{number:02d}" for number in range(12)}
+    for row in tracks.itertuples():
+        source = read_midi(tune(int(str(row.source_track_id)[1:])))
+        found, said = read_midi(row.midi), json.loads(row.provenance)
+        assert said["source_track"] == row.source_track_id
+        assert row.target_style == row.style in ("folk", "chorale")
+        assert len(found.tracks) == (4 if row.style == "chorale" else 1)
+        assert np.array_equal(found.of_track(0).onset, source.onset)
+        assert np.array_equal(found.of_track(0).pitch % 12, source.pitch % 12)
+    forbidden = refused[refused["reason"].str.contains("transfer_licences")]
+    assert forbidden["pieces"].tolist() == [1]

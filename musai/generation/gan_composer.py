@@ -1,0 +1,220 @@
+"""The GAN as a composer: phrases chained to a piece, each one the most real of a few; how it is trained and kept.
+
+A piece has the form of a training piece (which of its bars are equal, no notes). Phrase by phrase the generator is
+shown the bar before and writes CANDIDATES, bars that the form repeats are put in, and the critic, which hears the bar
+before too, picks one (discriminator rejection sampling in spirit, Azadi et al. 2019).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from musai.errors import InputError
+from musai.generation import gan_training, models, phrases
+from musai.generation.gan import NOISE, Critic, Generator, RollShape, one_hot
+from musai.generation.gan_training import GanSchedule
+from musai.generation.lessons import Lesson
+from musai.generation.models import ModelFile
+from musai.generation.phrases import BAR_CELLS, FORM_BARS, PARTS, PHRASE_BARS
+from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
+from musai.generation.styles import Style, drawn_meter, lessons_of
+from musai.generation.wishes import Draft, Wish
+from musai.music.notes import Piece
+from musai.music.rolls import SILENT, notes_of_roll
+
+METHOD = "gan"
+CANDIDATES = 16  # phrases of which one is taken
+MOST_VOICES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class GanComposer:
+    """`forms`, `usual`: by style, the forms of training pieces, and the mean and deviation of the critic's score of
+    unseen real phrases, None where there were none."""
+
+    generator: Generator
+    critic: Critic
+    styles: tuple[Style, ...]
+    forms: dict[str, list[list[int]]]
+    usual: dict[str, tuple[float, float] | None]
+    digest: str
+    card: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        return [style.name for style in self.styles]
+
+    def compose(self, wishes: Sequence[Wish]) -> list[Draft]:
+        """A piece for each wish, in whole phrases; the same wish gives the same piece. Its measure `realism` is the
+        critic's mean score of its phrases, in deviations from that of real ones of the style.
+
+        Raises InputError for an unknown style or a meter that was not learnt.
+        """
+        return [self._draft(wish) for wish in wishes]
+
+    def _draft(self, wish: Wish) -> Draft:
+        if wish.style not in self.names:
+            raise InputError(f"no style {wish.style}; the model knows {', '.join(self.names)}")
+        style = self.styles[self.names.index(wish.style)]
+        known = {meter: share for meter, share in style.meters_of(wish.emotion).items() if meter in self._meters}
+        meter = wish.meter or drawn_meter(known or dict.fromkeys(self._meters, 1.0), wish.seed)
+        if meter not in self._meters:
+            raise InputError(f"the meter {meter[0]}/{meter[1]} is none that the model has learnt")
+        bars, score = self._bars(wish, meter)
+        roll = phrases.roll_of_bars(bars, meter)
+        piece = performed(notes_of_roll(roll, style.parts, meter, 120.0), wish.emotion, wish.seed)
+        usual = self.usual[wish.style]
+        return Draft(piece, {"realism": (score - usual[0]) / usual[1]} if usual else {})
+
+    @property
+    def _meters(self) -> tuple[tuple[int, int], ...]:
+        return self.generator.shape.meters
+
+    @torch.no_grad()
+    def _bars(self, wish: Wish, meter: tuple[int, int]) -> tuple[np.ndarray, float]:
+        """(int8 [bars, BAR_CELLS, voices], the critic's mean score of its phrases)."""
+        random = np.random.default_rng([wish.seed, 3])
+        count = max(wish.bars // PHRASE_BARS, 1)
+        form = _form(self.forms[wish.style], count * PHRASE_BARS, random)
+        told = [self.names.index(wish.style), QUADRANTS.index(wish.emotion), self._meters.index(meter)]
+        bars = np.full((1, BAR_CELLS, self.generator.shape.voices), SILENT, np.int8)  # a silent one before the first
+        scores = []
+        for phrase in range(count):
+            part = 0 if phrase == 0 else PARTS.index("closing") if phrase == count - 1 else PARTS.index("middle")
+            asked = np.tile(np.array([*told, part]), (CANDIDATES, 1))
+            made = self._candidates(bars[-1], asked, random)
+            first = phrase * PHRASE_BARS
+            for place, model in enumerate(form[first : first + PHRASE_BARS]):
+                if model < first:
+                    made[:, place] = bars[1 + model]
+                elif model < first + place:
+                    made[:, place] = made[:, model - first]
+            before = np.broadcast_to(bars[-1], (CANDIDATES, 1, *bars.shape[1:]))
+            heard = np.concatenate([before, made], axis=1).reshape(CANDIDATES, -1, bars.shape[2])
+            real = gan_training.realism(self.critic, heard, asked)
+            bars = np.concatenate([bars, made[real.argmax()]])
+            scores.append(real.max())
+        return bars[1:], float(np.mean(scores))
+
+    def _candidates(self, before: np.ndarray, asked: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices], drawn as in training."""
+        noise = torch.from_numpy(random.standard_normal((CANDIDATES, NOISE))).float()
+        shown = one_hot(torch.from_numpy(before))[None].expand(CANDIDATES, -1, -1, -1)
+        logits = self.generator(noise, shown, torch.from_numpy(asked))
+        rolls = (logits.double().numpy() + random.gumbel(size=logits.shape)).argmax(axis=-1).astype(np.int8)
+        return rolls.reshape(CANDIDATES, PHRASE_BARS, BAR_CELLS, -1)
+
+
+def load(file: ModelFile) -> GanComposer:
+    """Raises InputError where the file holds another kind of model, or that of another version."""
+    if file.card.get("kind") != METHOD:
+        raise InputError(f"a model of kind {file.card.get('kind')} is no {METHOD}")
+    about = file.card["shape"]
+    tuples = {name: tuple(map(tuple, about[name])) for name in ("meters", "lowest", "highest")}
+    shape = RollShape(**{**about, **tuples, "styles": tuple(about["styles"])})
+    generator, critic = Generator(shape), Critic(shape)
+    try:
+        for name, network in (("generator", generator), ("critic", critic)):
+            own = {key.removeprefix(f"{name}."): w for key, w in file.weights.items() if key.startswith(f"{name}.")}
+            network.load_state_dict(own)
+    except RuntimeError as error:
+        raise InputError("the model was trained by another version of MusAI: run train_generators again") from error
+    usual = {style: tuple(pair) if pair else None for style, pair in file.card["realism"].items()}
+    styles = tuple(map(Style.from_json, file.card["styles"]))
+    return GanComposer(generator.eval(), critic.eval(), styles, file.card["forms"], usual, file.digest, file.card)
+
+
+def train(
+    pieces: Mapping[str, Mapping[str, Piece]],
+    held_out: Mapping[str, Mapping[str, Piece]],
+    schedule: GanSchedule,
+    sources: Mapping[str, Any],
+    width: int = 32,
+    say: Callable[[str], None] = lambda _: None,
+) -> bytes | None:
+    """The model file of a GAN, from style -> name -> piece; `sources` (manifest, licences) goes into its card.
+
+    None where no style has phrases of MOST_VOICES voices at most.
+    """
+    taught = {name: lessons_of(pieces[name], name) for name in sorted(pieces)}
+    learnt = {name: _barred(lessons, style.voices) for name, (lessons, style, _) in taught.items()}
+    names = [name for name in taught if learnt[name] and taught[name][1].voices <= MOST_VOICES]
+    if not names:
+        return None
+    styles = [taught[name][1] for name in names]
+    shape = _shape(styles, [one.meter for name in names for one, _ in learnt[name]], width)
+    cut = [_phrases(learnt[name], shape) for name in names]
+    rolls, asked = (np.concatenate(parts) for parts in zip(*cut, strict=True))
+    trained = gan_training.train(rolls, asked, shape, schedule, say)
+    exam = {style.name: _usual(trained.critic, style, held_out.get(style.name), shape) for style in styles}
+    card = {
+        "kind": METHOD,
+        "shape": dataclasses.asdict(shape),
+        "styles": [style.to_json() for style in styles],
+        "forms": {name: phrases.forms([bars for _, bars in learnt[name]]) for name in names},
+        "realism": exam,
+        "phrases": {name: len(one[0]) for name, one in zip(names, cut, strict=True)},
+        "left_out": {name: len(taught[name][0]) - len(learnt[name]) for name in taught},
+        "sources": dict(sources),
+        "emotions": EMOTIONS,
+        "distances": [round(distance, 3) for distance in trained.distances],
+        "steps": trained.steps,
+        "schedule": dataclasses.asdict(schedule),
+        "versions": models.versions(),
+    }
+    both = torch.nn.ModuleDict({"generator": trained.generator, "critic": trained.critic})
+    return models.model_bytes(both, card)
+
+
+def _barred(lessons: Sequence[Lesson], voices: int) -> list[tuple[Lesson, np.ndarray]]:
+    """The lessons that have rolls of so many voices and a phrase at least, with their bars."""
+    found = []
+    for one in lessons:
+        with contextlib.suppress(InputError):
+            if one.bars >= PHRASE_BARS:
+                found.append((one, phrases.bars_of(one, voices)))
+    return found
+
+
+def _phrases(learnt: Sequence[tuple[Lesson, np.ndarray]], shape: RollShape) -> tuple[np.ndarray, np.ndarray]:
+    """(rolls, asked) of one style's pieces as `gan_training.train` takes them."""
+    rolls, owner, part = phrases.phrases([bars for _, bars in learnt])
+    padded = np.full((*rolls.shape[:2], shape.voices), SILENT, np.int8)
+    padded[:, :, : rolls.shape[2]] = rolls
+    return padded, phrases.asked_of([learnt[place][0] for place in owner], part, shape.styles, shape.meters)
+
+
+def _usual(
+    critic: Critic, style: Style, unseen: Mapping[str, Piece] | None, shape: RollShape
+) -> tuple[float, float] | None:
+    """Mean and deviation of the critic's score of a style's unseen phrases; None without any."""
+    lessons = lessons_of(unseen, style.name)[0] if unseen else []
+    learnt = [found for found in _barred(lessons, style.voices) if found[0].meter in shape.meters]
+    if not learnt:
+        return None
+    scores = gan_training.realism(critic, *_phrases(learnt, shape))
+    return float(scores.mean()), float(scores.std()) or 1.0
+
+
+def _shape(styles: Sequence[Style], meters: Sequence[tuple[int, int]], width: int) -> RollShape:
+    voices = max(style.voices for style in styles)
+    bounds = [
+        [(style.lowest[v], style.highest[v]) if v < style.voices else (1, 0) for v in range(voices)] for style in styles
+    ]
+    lowest, highest = (tuple(tuple(pair[end] for pair in one) for one in bounds) for end in (0, 1))
+    return RollShape(tuple(style.name for style in styles), tuple(sorted(set(meters))), lowest, highest, width)
+
+
+def _form(known: Sequence[Sequence[int]], bars: int, random: np.random.Generator) -> list[int]:
+    """The form of `bars` bars: one of the known forms after the other; without any, all bars differ."""
+    found: list[int] = []
+    while len(found) < bars:
+        drawn = known[int(random.integers(len(known)))] if known else range(FORM_BARS)
+        found += [len(found) + place for place in drawn]
+    return found[:bars]

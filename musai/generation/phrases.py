@@ -1,0 +1,82 @@
+"""Pieces as bars of rolls, and the phrases of four bars in them that a GAN learns from.
+
+A bar has BAR_CELLS cells whatever its meter; those beyond it are silent. A form says which bars of a piece are equal:
+`form[b]` is the first bar that is equal to bar b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from musai.errors import InputError
+from musai.generation.lessons import Lesson
+from musai.generation.quadrants import QUADRANTS
+from musai.music.notes import bar_steps
+from musai.music.rolls import CELL, SILENT, roll_of_rows
+
+PHRASE_BARS = 4
+BAR_CELLS = 16
+PARTS = ("opening", "middle", "closing")
+FORM_BARS = 16
+SCARCE = 1_000  # phrases at whole numbers of phrases, below which a style's phrases begin at every bar
+
+
+def cells_of(meter: tuple[int, int]) -> int:
+    """Cells of a bar. Raises InputError where it is longer than BAR_CELLS or no whole cells."""
+    steps = bar_steps(meter)
+    if steps % CELL or steps > BAR_CELLS * CELL:
+        raise InputError(f"a bar of {meter[0]}/{meter[1]} is not 1 to {BAR_CELLS} whole sixteenths")
+    return steps // CELL
+
+
+def bars_of(lesson: Lesson, voices: int) -> np.ndarray:
+    """int8 [bars, BAR_CELLS, voices]. Raises InputError as `cells_of` and `roll_of_rows`."""
+    cells = cells_of(lesson.meter)
+    roll = roll_of_rows(lesson.rows, lesson.bars, bar_steps(lesson.meter), voices)
+    bars = np.full((lesson.bars, BAR_CELLS, voices), SILENT, np.int8)
+    bars[:, :cells] = roll.T.reshape(lesson.bars, cells, voices)
+    return bars
+
+
+def roll_of_bars(bars: np.ndarray, meter: tuple[int, int]) -> np.ndarray:
+    """int [voices, cells] of a piece from its bars [bars, BAR_CELLS, voices]."""
+    return np.concatenate(list(bars[:, : cells_of(meter)])).T
+
+
+def form_of(bars: np.ndarray) -> tuple[int, ...]:
+    first: dict[bytes, int] = {}
+    return tuple(first.setdefault(bar.tobytes(), number) for number, bar in enumerate(bars))
+
+
+def forms(pieces: Sequence[np.ndarray], most: int = 64) -> list[tuple[int, ...]]:
+    """The forms of the first FORM_BARS bars of pieces that are as long, `most` of them, evenly over the pieces."""
+    long = [bars for bars in pieces if len(bars) >= FORM_BARS]
+    step = max(len(long) / most, 1.0)
+    chosen = [long[int(number * step)] for number in range(min(most, len(long)))]
+    return [form_of(bars[:FORM_BARS]) for bars in chosen]
+
+
+def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rolls int8 [n, (1 + PHRASE_BARS) BAR_CELLS, voices]: the bar before, silent at the start, and the phrase; the
+    place of each one's piece; its place in PARTS) of pieces [bars, BAR_CELLS, voices]."""
+    whole = sum(len(bars) // PHRASE_BARS for bars in pieces)
+    step = PHRASE_BARS if whole >= SCARCE else 1
+    found, owner, part = [], [], []
+    for number, bars in enumerate(pieces):
+        padded = np.concatenate([np.full_like(bars[:1], SILENT), bars])
+        last = len(bars) - PHRASE_BARS
+        for start in sorted({*range(0, last, step), last}) if last >= 0 else ():
+            found.append(np.concatenate(list(padded[start : start + 1 + PHRASE_BARS])))
+            owner.append(number)
+            part.append(0 if start == 0 else 2 if start == last else 1)
+    return np.array(found, np.int8), np.array(owner), np.array(part)
+
+
+def asked_of(
+    lessons: Sequence[Lesson], part: np.ndarray, styles: Sequence[str], meters: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """int64 [n, 4]: style, emotion, meter and part, by number."""
+    told = [(styles.index(one.style), QUADRANTS.index(one.emotion), meters.index(one.meter)) for one in lessons]
+    return np.concatenate([np.array(told, np.int64).reshape(-1, 3), part[:, None]], axis=1)
