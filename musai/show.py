@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -208,12 +209,13 @@ def _example(published: Warehouse, table: str, column: str) -> str:
     return f"ids are the input's own text, such as {ids}; `musai path {table}` says where all of them are"
 
 
-def _names(published: Warehouse):  # type: ignore[no-untyped-def]
-    """A function from track_id to `title (artist)`, or to the id itself where the catalogue has no title."""
+def _names(published: Warehouse) -> Callable[[str], str]:
+    """From a track_id to `title - artist [id]`, or to the id alone where the catalogue has no other name for it."""
     known: dict[str, str] = {}
     table = _rows(published, "tracks", pc.scalar(True))
     if table is not None:
         for row in table.select(["track_id", "title", "artist"]).to_pylist():
-            if row["title"] or row["artist"]:
-                known[row["track_id"]] = " - ".join(filter(None, (row["title"], row["artist"])))
+            name = " - ".join(filter(None, (row["title"], row["artist"])))
+            if name not in ("", row["track_id"]):
+                known[row["track_id"]] = name
     return lambda track_id: f"{known[track_id]} [{track_id}]" if track_id in known else track_id
