@@ -35,13 +35,13 @@ def memory_kib(process: int) -> int:
     return 0
 
 
-def measured(command: Sequence[str], stdout: int | None = None) -> tuple[float, float, int]:
-    """(seconds, peak in GiB, exit status) of a command."""
+def measured(command: Sequence[str], stdout: int | None = None, every_s: float = 0.2) -> tuple[float, float, int]:
+    """(seconds, peak in GiB, exit status) of a command that is looked at every so many seconds."""
     started, peak = time.monotonic(), 0
     with subprocess.Popen(command, stdout=stdout) as process:
         while process.poll() is None:
             peak = max(peak, sum(memory_kib(one) for one in tree(process.pid)))
-            time.sleep(0.2)
+            time.sleep(every_s)
     return time.monotonic() - started, peak / 2**20, process.returncode
 
 

@@ -85,7 +85,7 @@ def _done(
     """Run a stage and keep its row."""
     if stage == STAGES[0][0]:
         shutil.rmtree(folder / "warehouse", ignore_errors=True)
-    seconds, gib, status = peak.measured([sys.executable, "-m", "musai", *words], subprocess.DEVNULL)
+    seconds, gib, status = peak.measured([sys.executable, "-m", "musai", *words], subprocess.DEVNULL, every_s=1)
     if status:
         sys.exit(f"{stage}: musai {' '.join(words)} ended with exit {status}")
     row: dict[str, Any] = {"stage": stage, "settings": settings, "code": code_version(), "seconds": seconds, "gib": gib}
