@@ -9,9 +9,8 @@ from musai.errors import InputError
 
 def counted(counts: Mapping[str, int]) -> str:
     """`N rows read = N used + N rejected + ...; N header lines, N blank lines`; without what an input does not know."""
-    parts = [
-        f"{counts[name]:,} {name}" for name in ("used", "rejected", "outside", "erased", "aliased") if name in counts
-    ]
+    parts = [f"{counts[name]:,} {name}" for name in ("used", "rejected", "outside", "erased") if name in counts]
+    parts += [f"{counts['aliased']:,} aliased"] if counts.get("aliased") else []
     apart = [f"{counts[name]:,} {name} lines" for name in ("header", "blank") if name in counts]
     bad = counts.get("rejected_files", 0)
     apart += [f"{bad} files rejected"] if bad else []
