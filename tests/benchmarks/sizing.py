@@ -7,13 +7,13 @@
 A cost is processor time, or memory at the peak, for one more row: the difference of a large and a small run, so that
 what every run pays (starting Python, compiling) is not in it. The table assumes listeners of a lognormal number of
 tracks (sigma 1) and a popularity that falls with a track's rank to the 0.8; the configuration is conf/base.yaml.
-Not in it: the evaluation, the jobs that hear, read and make music, and a GPU.
+Not in it: ingest, audit and writing, which Spark spreads over all executors, the part user_knn of the blend, the
+evaluation, the jobs that hear, read and make music, and a GPU.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import math
 import pathlib
@@ -24,16 +24,12 @@ import time
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import threadpoolctl
-from rich.console import Console
 
 from musai import config as configuration
-from musai import pipeline
 from musai.factorization import als
 from musai.matrix.reading import read_matrix
-from musai.progress import Progress
 from musai.ranking import blocks
 from musai.similarity import neighbours
 from tests.benchmarks import ranking
@@ -44,7 +40,6 @@ ALS_S, ALS_BYTES = 9.0e-9, 57.0  # an entry, sweep and factor; an entry at the p
 NEAR_S, NEAR_BYTES = 2.4e-8, 71.0  # a product of the sum over rows of |N|^2; an entry at the peak, likewise
 NEAR_ROW_BYTES = 60.0  # a row and neighbour; see musai/similarity/neighbours.py
 RANK_S, RANK_TRACK_S = 1.0e-4, 3.4e-9  # a listener, two lists of 100 (ranking.py); a listener and track
-INGEST_S, AUDIT_S = 0.0, 0.0  # a row of the log, read and added up; a listener, whose list is audited
 
 FACTORS, SWEEPS, TOP_N, SCORING, PUBLISHED = 64, 15, 100, 300, 50  # conf/base.yaml
 CORES, RANKED_WITHIN_H = 16, 0.25  # of an executor; the time in which all lists are to be made
@@ -86,7 +81,6 @@ class Need:
     users_h: float  # in one task: neighbours of listeners
     alone_h: float  # in one task each: neighbours of tracks and ALS
     rank_h: float  # spread over the executors, likewise
-    spark_h: float  # ingest, matrix and audit
 
 
 def need(size: Size) -> Need:
@@ -106,7 +100,6 @@ def need(size: Size) -> Need:
         NEAR_S * size.products(of_tracks=False) / CORES / 3600,
         (near_s + als_s + 4 * READ_S * entries) / CORES / 3600,
         rank_s / 3600 / CORES / executors,
-        (INGEST_S * size.plays + AUDIT_S * size.users) / 3600 / CORES / executors,
     )
 
 
@@ -123,7 +116,7 @@ PAPER = """\
    16 bits {lean_gb:,.0f} GB; beyond that, tracks in shards whose lists are merged.
 4. Neighbours of tracks are {tracks_h:,.1f} core hours, in Spark, for one process would hold {near_gb:,.0f} GB.
    Those of listeners are {users_h:,.0f} core hours, and only looked at: similarity.user_methods=[].
-5. Ingest, matrix and audit: {spark_h:,.0f} core hours. The lists: {lists_gb:,.0f} GB a night before compression.
+5. The lists: {lists_gb:,.0f} GB a night before compression.
 """
 
 
@@ -137,7 +130,6 @@ def paper(size: Size) -> str:
         "staged_h": RANK_TRACK_S * size.users * candidates,
         "tracks_h": NEAR_S * size.products(of_tracks=True),
         "users_h": NEAR_S * size.products(of_tracks=False),
-        "spark_h": INGEST_S * size.plays + AUDIT_S * size.users,
     }
     memory = {
         "factors_gb": 4 * FACTORS * (size.users + size.tracks),
@@ -155,11 +147,11 @@ def paper(size: Size) -> str:
 
 def table() -> None:
     print(f"| listeners x tracks | rows of the log | executors of {CORES} cores | heap + overhead", end=" ")
-    print("| h: ingest, matrix, audit | h: neighbours of listeners | h: of tracks, ALS | h: ranking |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| h: neighbours of listeners | h: of tracks, ALS | h: ranking |")
+    print("|---|---|---|---|---|---|---|")
     for size in SIZES:
         found = need(size)
-        hours = (found.spark_h, found.users_h, found.alone_h, found.rank_h)
+        hours = (found.users_h, found.alone_h, found.rank_h)
         print(f"| {size.users:,} x {size.tracks:,} | {size.plays:,} | {found.executors}", end=" ")
         print(f"| {JVM_GB} + {found.overhead_gb} GB |", " | ".join(f"{one:.2f}" for one in hours), "|")
 
@@ -175,33 +167,6 @@ def write_entries(folder: pathlib.Path, entries: int) -> tuple[str, int]:
     }
     pq.write_table(pa.table(columns), folder / "part.parquet")
     return str(folder / "part.parquet"), side
-
-
-def night(rows: int) -> dict[str, float]:
-    """Seconds of each job of a night on one core, on a log of so many rows and a listener for each fifty of them."""
-    rng = np.random.default_rng(0)
-    columns = {
-        "user_id": rng.integers(rows // 50, size=rows).astype(str),
-        "track_id": (rng.zipf(1.5, rows) % 20_000).astype(str),
-        "plays": rng.integers(1, 20, rows),
-    }
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        csv.write_csv(pa.table(columns), folder / "log.csv")
-        settings = [
-            "spark.master=local[1]", "generation.tracks=0", "evaluation.min_tracks=1000000",
-            f"inputs.interactions={folder / 'log.csv'}", f"warehouse={folder / 'warehouse'}",
-        ]  # fmt: skip
-        config = configuration.load([], settings)
-        return pipeline.nightly(config, pipeline.Request(), Progress(Console(file=io.StringIO()))).seconds
-
-
-def spread(few: int, many: int) -> tuple[float, float]:
-    """Seconds on one core that Spark's own jobs take for one more row of the log, and for one more listener."""
-    small, large = night(few), night(many)
-    more = {job: large[job] - small[job] for job in large}
-    ingest = (more["ingest_interactions"] + more["build_user_item"]) / (many - few)
-    return ingest, (more["audit_run"] + more["publish"]) / ((many - few) // 50)
 
 
 def one(name: str, path: str, size: int) -> dict[str, float]:
@@ -251,8 +216,6 @@ def measure() -> None:
     seconds, size = marginal("near", 500_000, 1_500_000)
     print(f"NEAR_S, NEAR_BYTES = {seconds:.1e}, {size:.0f}")
     print(f"RANK_TRACK_S = {marginal('rank', 10_000, 50_000)[0]:.1e}")
-    ingest, audit = spread(200_000, 1_000_000)
-    print(f"INGEST_S, AUDIT_S = {ingest:.1e}, {audit:.1e}")
 
 
 if __name__ == "__main__":
