@@ -20,7 +20,15 @@ def counted(counts: Mapping[str, int]) -> str:
 def check_share(
     name: str, counts: Mapping[str, int], most: float, reasons: Callable[[], list[tuple[str, int]]]
 ) -> None:
-    """Raise InputError where more than the share `most` of the rows was rejected, with the commonest reasons."""
+    """Raise InputError where more than the share `most` of the rows, or of the files, was rejected, with the commonest
+    reasons."""
+    files, bad_files = counts.get("files", 0), counts.get("rejected_files", 0)
+    if bad_files > most * (files + bad_files):
+        why = ", ".join(f"{count:,} x {reason}" for reason, count in reasons())
+        raise InputError(
+            f"inputs.{name}: {bad_files:,} of {files + bad_files:,} files cannot be used ({why}), more than "
+            f"ingest.max_rejected_share = {most}; rejected_rows of the run names each. Nothing was published"
+        )
     if counts["rejected"] > most * counts["read"]:
         why = ", ".join(f"{count:,} x {reason}" for reason, count in reasons())
         share = counts["rejected"] / counts["read"]
