@@ -29,10 +29,11 @@ from musai.demo.catalogue import Tune, installed_tunes, read_manifest
 from musai.embedding import rendering, weights
 from musai.embedding.audio import SAMPLE_RATE
 from musai.embedding.network import Small
+from musai.embedding.training import nt_xent
 
 log = logging.getLogger(__name__)
 
-SEED, PAIRS, RATE, TEMPERATURE = 7, 16, 3e-3, 0.2
+SEED, PAIRS, RATE = 7, 16, 3e-3
 SHORTEST_NOTES = 16
 HELD_OUT = 10  # every tenth tune, by the digest of its name
 SECONDS = Small.seconds
@@ -105,14 +106,11 @@ class Learner(nn.Module):
 
     def losses(self, given: Batch) -> dict[str, Tensor]:
         embedding, logits = self.network(given.sound)
-        unit = F.normalize(self.likeness(embedding), dim=1)
-        cosines = unit @ unit.T / TEMPERATURE
-        cosines = cosines.masked_fill(torch.eye(len(unit), dtype=torch.bool), float("-inf"))
-        other_half = torch.arange(len(unit)).roll(len(unit) // 2)
+        arrangement = torch.arange(len(embedding) // 2).repeat(2)
         return {
             "tags": F.binary_cross_entropy_with_logits(logits, given.tags),
             "facts": F.mse_loss(self.facts(embedding), given.facts),
-            "likeness": F.cross_entropy(cosines, other_half),
+            "likeness": nt_xent(self.likeness(embedding), arrangement),
         }
 
 
