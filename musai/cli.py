@@ -88,7 +88,9 @@ def _night(options: argparse.Namespace, from_job: str | None, only: Sequence[str
 
 
 def _usable(options: argparse.Namespace, from_job: str | None = None, only: Sequence[str] | None = None) -> Config:
-    """The configuration. Raises InputError with every fault of it and of the other options."""
+    """The configuration. Raises InputError with every fault of it, of the other options and of the inputs."""
+    from musai import pipeline
+
     faults = ["--from and --only: one of them at a time"] if from_job is not None and only is not None else []
     looks: list[Callable[[], object]] = [
         lambda: _date(options.run_date),
@@ -103,10 +105,10 @@ def _usable(options: argparse.Namespace, from_job: str | None = None, only: Sequ
             faults += error.faults
     try:
         config = _config(options)
-    except InputError as error:
-        raise InputError([*faults, *error.faults]) from error
+    except configuration.ConfigError as error:
+        raise InputError([*faults, *error.faults, *(pipeline.check(error.rest) if error.rest else ())]) from error
     if faults:
-        raise InputError(faults)
+        raise InputError([*faults, *pipeline.check(config)])
     return config
 
 

@@ -93,17 +93,18 @@ def _nightly(config: Config, request: Request, progress: Progress) -> Outcome:
     run, jobs, kept = _run(spark, config, warehouse, request, now)
     outcome = Outcome(run, {}, {}, kept)
     progress.begin(run.run_id, jobs, kept, usual_seconds(warehouse, run))
-    for job in jobs:
-        night = Night(spark, config, warehouse, run, now, progress.step, base=base)
-        if tables.TABLES["model_settings"] in tables.reads(job):
-            night = night.tuned()
-        progress.job(job)
-        try:
-            outcome.seconds[job] = _done(night, job, outcome, told)
-        finally:
-            if job.startswith("ingest_"):  # also where it failed: half a file looks like a bad one
-                _inputs_are_as_before(config, run)
-        progress.job_done(job, outcome.seconds[job], night)
+    with warehouse.at_work(run):
+        for job in jobs:
+            night = Night(spark, config, warehouse, run, now, progress.step, base=base)
+            if tables.TABLES["model_settings"] in tables.reads(job):
+                night = night.tuned()
+            progress.job(job)
+            try:
+                outcome.seconds[job] = _done(night, job, outcome, told)
+            finally:
+                if job.startswith("ingest_"):  # also where it failed: half a file looks like a bad one
+                    _inputs_are_as_before(config, run)
+            progress.job_done(job, outcome.seconds[job], night)
     if weekly:
         run.seal_existing(spark, "job_log", jobs[-1])
         warehouse.adopt(run)
@@ -143,6 +144,8 @@ def _run(
     weekly = any(map(tables.is_weekly, tables.order(request.only)))
     if (request.from_job or request.only) and not request.run_id and not weekly:
         existing = warehouse.unpublished(run_date)
+    if existing and (request.from_job or not request.run_id):  # a job of a DAG names its run, and works beside others
+        warehouse.nobody_at_work(existing)
     if request.from_job and existing is None:
         done = (warehouse.pointer(run_date) or {}).get("run_id")
         there = f"; run {done} of it is published" if done else ""

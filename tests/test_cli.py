@@ -35,6 +35,17 @@ def test_every_fault_of_the_options_and_the_configuration_is_a_line(said, comman
     assert [line.split(": ")[1] for line in lines] == ["--run-date 2026-02-30", "--run-id 'a b'", "seed", "nosuch"]
 
 
+@pytest.mark.parametrize("fault", ["seed=x", "--run-date=2026-02-30"])
+def test_faults_of_the_inputs_stand_beside_the_others(said, tmp_path: pathlib.Path, fault: str) -> None:
+    status, lines = said("check", fault, f"inputs.tracks={tmp_path}/nosuch.csv", "ingest.formats.interactions.x=1")
+    assert (status, len(lines)) == (2, 2), "what tells how inputs are read is at fault: they cannot be looked at"
+    status, lines = said("check", fault, f"inputs.tracks={tmp_path}/nosuch.csv")
+    assert status == 2
+    assert len(lines) == 2
+    assert "inputs.tracks" in lines[1]
+    assert "nosuch.csv" in lines[1]
+
+
 @pytest.mark.parametrize("day", ["2026-W01-1", "20260101", "2026-1-1", "today", ""])
 def test_a_day_is_written_in_one_way(said, day: str) -> None:
     assert said("check", "--run-date", day) == (2, [f"musai: --run-date {day}: YYYY-MM-DD is due"])

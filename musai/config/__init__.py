@@ -4,7 +4,7 @@ All faults are reported at once, each with its key. The meaning of every key sta
 which holds every default; a test keeps the two together.
 """
 
-from musai.config.loading import conf_path, load
+from musai.config.loading import ConfigError, conf_path, load
 from musai.config.sections import (
     NOT_OF_THE_RESULT,
     Audit,
@@ -32,6 +32,7 @@ __all__ = [
     "NOT_OF_THE_RESULT",
     "Audit",
     "Config",
+    "ConfigError",
     "Embedding",
     "Evaluation",
     "Factorization",

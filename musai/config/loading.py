@@ -16,7 +16,17 @@ from musai.config.sections import Config, Recommend, Section, Similarity, Wareho
 from musai.errors import InputError
 from musai.redaction import is_secret
 
+OF_INPUTS = {"inputs", "ingest"}  # the sections that tell what the inputs are and how they are read
 REPLACED_WHOLE = ("blend",)  # a blend of two parts in a file must not keep a third part of base.yaml
+
+
+class ConfigError(InputError):
+    """The configuration has faults. `rest` has every section that is right, and the defaults of the others; None where
+    what tells of the inputs is at fault itself, so that nothing can be said of them."""
+
+    def __init__(self, faults: Iterable[str], rest: Config | None) -> None:
+        super().__init__(faults)
+        self.rest = rest
 
 
 def conf_path(name: str) -> pathlib.Path:
@@ -34,7 +44,7 @@ def load(files: Sequence[str | pathlib.Path] = (), overrides: Iterable[str] = ()
     A value of an override is read as YAML, so `recommend.blend={als: 1}` and `seed=7` do what they look like; where
     a text is due it is taken as it stands, so a folder called `2024` or `a #1` needs no quotes. In files and
     overrides a free mapping (columns, weights, spark.conf) takes new keys beside those that are there; a blend in a
-    file or as `{...}` replaces the one before. Raises InputError with every fault found, each with its key.
+    file or as `{...}` replaces the one before. Raises ConfigError with every fault found, each with its key.
     """
     merged = _read(conf_path("base.yaml"))
     known = list(_keys(merged))
@@ -56,14 +66,25 @@ def load(files: Sequence[str | pathlib.Path] = (), overrides: Iterable[str] = ()
             given.update(_of_sections({key: value}))
         else:
             faults.append(f"{override}: KEY=VALUE is due")
+    unread, wrong = bool(faults), set[str]()
     try:
         config = Config.model_validate(merged).given_by_hand(given)
     except ValidationError as error:
         faults += [_fault(part, known) for part in error.errors()]
         faults += _between_sections(merged)
+        wrong = {str(part["loc"][0]) if part["loc"] else "recommend" for part in error.errors()}
     if faults:
-        raise InputError(list(dict.fromkeys(faults)))
+        raise ConfigError(dict.fromkeys(faults), None if unread or wrong & OF_INPUTS else _rest(merged, wrong))
     return config
+
+
+def _rest(merged: Mapping[str, Any], wrong: set[str]) -> Config | None:
+    """The configuration with the defaults of what is wrong."""
+    right = {name: section for name, section in merged.items() if name not in wrong}
+    try:
+        return Config.model_validate(_read(conf_path("base.yaml")) | right)
+    except ValidationError:
+        return None
 
 
 def _of_sections(content: Mapping[Any, Any]) -> Iterable[str]:

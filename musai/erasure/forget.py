@@ -21,6 +21,7 @@ from musai.provenance import RUN_ID
 from musai.storage import DELETED
 from musai.tables import TABLES, Table
 from musai.warehouse import MANIFEST, Run, Warehouse, copies
+from musai.warehouse.processes import AT_WORK
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _is_rows(name: str) -> bool:
 
 def _half_written(warehouse: Warehouse, run: Run) -> bool:
     """Whether a run has tables in its own folder, and not the interactions that would tell of whom they are."""
-    names = set(warehouse.storage.names(f"_nights/{run.run_id}")) - {"run.json", "state.json", "done"}
+    names = set(warehouse.storage.names(f"_nights/{run.run_id}")) - {"run.json", "state.json", "done", AT_WORK}
     return bool(names) and not run.has("interactions")
 
 

@@ -11,15 +11,13 @@ import contextlib
 import datetime as dt
 import json
 import logging
-import os
-import pathlib
-import platform
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from musai.errors import Superseded
 from musai.storage import Storage
+from musai.warehouse.processes import here, is_dead
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +69,7 @@ def _taken(storage: Storage, seconds: float, run_id: str, run_date: str) -> int:
         if entry:
             log.warning("taking over the lease that run %s held until %s", entry["run_id"], entry["until"])
         until = (now + dt.timedelta(seconds=seconds)).isoformat()
-        content = {"run_id": run_id, "run_date": run_date, "until": until, "seconds": seconds, "process": _process()}
+        content = {"run_id": run_id, "run_date": run_date, "until": until, "seconds": seconds, "process": here()}
         mine = newest + 1
         if storage.create(f"{FOLDER}/{mine:012d}.json", json.dumps(content).encode()):
             if _newest(storage)[0] == mine:
@@ -103,27 +101,4 @@ def _newest(storage: Storage) -> tuple[int, dict[str, Any] | None]:
 def _void(entry: dict[str, Any], now: dt.datetime) -> bool:
     until = dt.datetime.fromisoformat(entry["until"])
     jumped = until > now + dt.timedelta(seconds=2 * entry["seconds"])
-    return now >= until or jumped or _dead(entry["process"])
-
-
-def _process() -> dict[str, Any]:
-    """This process, and the space in which its number means something."""
-    try:
-        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        place = f"{boot} {pathlib.Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        place = platform.node()
-    return {"place": place, "pid": os.getpid()}
-
-
-def _dead(process: dict[str, Any]) -> bool:
-    """Whether a process of this machine is gone; of another machine's nobody here can tell."""
-    if process["place"] != _process()["place"]:
-        return False
-    try:
-        os.kill(process["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return now >= until or jumped or is_dead(entry["process"])

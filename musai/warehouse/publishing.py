@@ -16,7 +16,7 @@ from musai.errors import InputError, MusaiError, Superseded
 from musai.provenance import RunRecord
 from musai.storage import Storage
 from musai.tables import TABLES
-from musai.warehouse import lease, retention
+from musai.warehouse import lease, processes, retention
 from musai.warehouse.runs import Run
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,24 @@ class Warehouse:
             self.storage.replace(f"_nights/{run.run_id}/run.json", now_valid.to_json())
         self.set_state(run.run_id, "running")
         return Run(self.storage, now_valid)
+
+    @contextlib.contextmanager
+    def at_work(self, run: Run) -> Iterator[None]:
+        """Others on this machine are told meanwhile that this process works on the run."""
+        with self.writing():
+            note = processes.note(self.storage, run.run_id)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # it tells of a dead process soon
+                self.storage.delete(note)
+
+    def nobody_at_work(self, run: Run) -> None:
+        """Raise InputError where another process of this machine is at work on a run that is to be gone on with."""
+        if others := processes.others(self.storage, run.run_id):
+            raise InputError(
+                f"run {run.run_id} is being worked on by {listed(others)}; wait for it, or begin a new run"
+            )
 
     def _still_open(self, run: Run) -> None:
         """Raise InputError where a run was published or given up: its folders must not change any more."""

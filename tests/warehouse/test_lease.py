@@ -15,7 +15,7 @@ import pytest
 
 from musai.errors import Superseded
 from musai.storage import LocalStorage
-from musai.warehouse import lease
+from musai.warehouse import lease, processes
 
 SECONDS = 60.0
 
@@ -123,9 +123,15 @@ def test_the_lease_of_a_process_that_was_killed_is_taken_over_at_once(store) -> 
 
 
 def test_a_living_process_of_this_machine_keeps_its_lease(store) -> None:
-    left_behind(store, 30, process={**lease._process(), "pid": os.getppid()})
+    left_behind(store, 30, process=processes.here() | {"pid": os.getppid(), "born": processes._born(os.getppid())})
     with pytest.raises(Superseded):
         take(store).__enter__()
+
+
+def test_a_number_that_was_given_again_is_another_process(store) -> None:
+    left_behind(store, 30, process=processes.here() | {"pid": os.getppid(), "born": "1"})
+    with take(store):
+        pass
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"until": 5}', b'{"run_id": "x"}', b"\xff\xfe"])
