@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,11 +80,11 @@ def _drawn(frame: DataFrame, key: str, count: int, seed: int) -> Rows:
     return _rows(frame.orderBy(F.xxhash64(F.lit(seed), F.lit("report"), key), key).limit(count))
 
 
-def _is_any(column: str, values: Iterable[str]) -> Column:
-    """Equal to one of the values, as alternatives that Parquet's readers use to skip what holds none of them; of a
-    long IN list Spark passes on the least and the greatest value alone."""
+def _is_any(column: str, values: Sequence[str]) -> Column:
+    """Equal to one of the values: by hash for each row, and as alternatives that Parquet's readers use to skip what
+    holds none of them; of a long IN list Spark passes on the least and the greatest value alone."""
     alternatives = [F.col(column) == F.lit(value) for value in values]
-    return functools.reduce(operator.or_, alternatives, F.lit(False))
+    return F.col(column).isin(*values) & functools.reduce(operator.or_, alternatives, F.lit(False))
 
 
 def _of_users(frame: DataFrame, ids: Sequence[str], also: Column) -> DataFrame:
