@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from musai.newcomer import recommend
     from musai.reading import read
 
-__all__ = ["__version__", "read"]
+__all__ = ["__version__", "read", "recommend"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    if name != "read":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from musai.reading import read
+    if name == "read":
+        from musai.reading import read
 
-    return read
+        return read
+    if name == "recommend":
+        from musai.newcomer import recommend
+
+        return recommend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

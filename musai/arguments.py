@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("id")
     for action in WAREHOUSE._actions:
         show._add_action(action)
+    _newcomer(command)
     _creation(command)
     forget = command(
         "forget", "take listeners out of every run that the warehouse keeps",
@@ -111,6 +112,18 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a number from 1 is due, not {text!r}")
     return int(text)
+
+
+def _newcomer(command: Callable[..., argparse.ArgumentParser]) -> None:
+    one = command(
+        "recommend", "lists for a listener who arrived today, by the published night's models",
+        "recommend --tracks track-0007,track-0031 --config mine.yaml\n\nNothing is trained: the plays are folded in. "
+        "Take the configuration of the night.\nFrom Python, with numbers of plays: musai.recommend({'track-0007': 3})",
+    )  # fmt: skip
+    one.add_argument("--tracks", default="", metavar="ID,...", help="what the listener has played")
+    one.add_argument("--file", metavar="FILE", help="more of it, an id a line")
+    for action in WAREHOUSE._actions:
+        one._add_action(action)
 
 
 def _creation(command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -189,6 +189,20 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _recommend(options: argparse.Namespace) -> int:
+    from musai import newcomer, show
+    from musai.inputs.files import read_ids
+
+    plays = dict.fromkeys([*filter(None, options.tracks.split(",")), *read_ids(options.file, "--file")], 1.0)
+    config = _config(options)
+    published, console = show.warehouse(config), _output()
+    found = newcomer.lists(published, config, plays)
+    if found.unknown:
+        console.print(plain(f"nobody had these, so they say nothing: {', '.join(found.unknown)}"), markup=False)
+    show.lists(published, found.rows, console)
+    return 0
+
+
 def _forget(options: argparse.Namespace) -> int:
     from musai.erasure import command
 
@@ -285,6 +299,6 @@ def _demo_data(options: argparse.Namespace) -> int:
 COMMANDS = {
     "nightly": _nightly, "run": _run, "check": _check, "jobs": _jobs, "tables": _tables, "path": _path,
     "listening-test": _listening_test, "completion": _completion, "models": _models,
-    "show": _show, "forget": _forget, "demo-data": _demo_data,
+    "show": _show, "recommend": _recommend, "forget": _forget, "demo-data": _demo_data,
     "report": _report, "generate": _generate, "transfer": _transfer, "render": _render,
 }  # fmt: skip

@@ -58,12 +58,18 @@ def user(published: Warehouse, user_id: str, console: Console) -> None:
         grid.add_row(f"{row['plays']:g}", _shown(names(row["track_id"])))
     console.print(grid)
     _mood_profile(published, heard, console)
-    lists = _rows(published, "recommendations", pc.field("user_id") == user_id)
-    assert lists is not None
-    for name in sorted(pc.unique(lists["list"]).to_pylist(), key=lambda name: (name != FOR_YOU, name)):
+    rows = _rows(published, "recommendations", pc.field("user_id") == user_id)
+    assert rows is not None
+    lists(published, rows, console)
+
+
+def lists(published: Warehouse, rows: pa.Table, console: Console) -> None:
+    """The lists of one listener, for_you first; rows of `recommendations`."""
+    names = _names(published)
+    for name in sorted(pc.unique(rows["list"]).to_pylist(), key=lambda name: (name != FOR_YOU, name)):
         columns = (*_ranked(), Column("from", style="cyan"), _whole("because", style="dim"))
         grid = _grid(console, f"\n{escape(name)}", *columns)
-        one = lists.filter(pc.equal(lists["list"], name)).sort_by("rank")
+        one = rows.filter(pc.equal(rows["list"], name)).sort_by("rank")
         for row in one.slice(0, ROWS).to_pylist():
             because = names(row["because_track_id"]) if row["because_track_id"] is not None else ""
             score = f"{row['score']:.3f}"

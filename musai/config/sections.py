@@ -235,7 +235,29 @@ class Recommend(Section):
     lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
+    diversity: Share
+    calibration: Share
+    calibrate_by: Literal["genre", "mood"]
+    popularity_exponent: NotNegative
+    candidates: Positive
+    popularity_by: Literal["genre", "language"] | None
     block_memory_mb: Positive
+
+    @property
+    def reranked(self) -> bool:
+        """Whether lists are chosen from their candidates rather than by score alone."""
+        return bool(self.diversity or self.calibration or self.popularity_exponent)
+
+    def plain(self) -> Recommend:
+        """The same with nothing that goes beyond the blend's own order."""
+        off = {"diversity": 0.0, "calibration": 0.0, "popularity_exponent": 0.0, "popularity_by": None}
+        return self.model_copy(update=off)
+
+    @model_validator(mode="after")
+    def _the_score_counts(self) -> Recommend:
+        if self.diversity + self.calibration >= 1:
+            raise ValueError("diversity and calibration together leave the score no weight; less than 1 is due")
+        return self
 
     @field_validator("lists")
     @classmethod

@@ -28,6 +28,7 @@ Memory: matrix + 12 bytes an entry + 4 f bytes a user and track.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,6 +99,11 @@ def check_limits(users: int, items: int, entries: int, factors: int, device: dev
         faults.append(f"factorization.factors: at most {MAX_GPU_FACTORS} on the GPU, not {factors}")
     if faults:
         raise InputError(faults)
+
+
+def mllib_regularization(regularization: float, entries: int, users: int, items: int) -> float:
+    """The regParam that comes to `regularization` on average; `users` and `items` are those with a weight."""
+    return regularization * math.sqrt(users * items) / entries
 
 
 def _confidence(matrix: csr_matrix, alpha: float) -> csr_matrix:

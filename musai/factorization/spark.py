@@ -6,7 +6,7 @@ MLlib's `ALS(implicitPrefs=True)` minimises the same sum with confidence 1 + alp
 scales the regularisation of a row by its number of weights (ALS-WR; Zhou et al. 2008), so a row with n of them has
 n x regParam where `implicit` has one number for all. With the penalties a |X|^2 + b |Y|^2 only a x b matters to the
 product X Y^T (c X and Y / c give the same one, and the best c makes the penalty 2 sqrt(a b) |X| |Y|). So the two agree
-on average where regParam x sqrt(mean n of users x mean n of tracks) = regularization, which `mllib_regularization`
+on average where regParam x sqrt(mean n of users x mean n of tracks) = regularization, as `als.mllib_regularization`
 solves: exact where all users have one degree and all tracks one degree; elsewhere MLlib binds heavy rows more.
 """
 
@@ -118,7 +118,7 @@ def train_mllib(
     users = tracks = user_item.sparkSession.createDataFrame([], "id int, features array<float>")
     with _checkpoints(user_item.sparkSession, checkpoints):
         if found["entries"]:
-            regularization = mllib_regularization(
+            regularization = als.mllib_regularization(
                 settings.regularization, found["entries"], found["users"], found["items"]
             )
             model = ALS(
@@ -161,11 +161,6 @@ def _checkpoints(session: SparkSession, folder: str | None) -> Iterator[None]:
             assert context._jsc is not None
             path = context._jvm.org.apache.hadoop.fs.Path(own)
             path.getFileSystem(context._jsc.hadoopConfiguration()).delete(path, True)
-
-
-def mllib_regularization(regularization: float, entries: int, users: int, items: int) -> float:
-    """The regParam that comes to `regularization` on average; `users` and `items` are those with a weight."""
-    return regularization * math.sqrt(users * items) / entries
 
 
 def mllib_blocks(entries: int) -> int:

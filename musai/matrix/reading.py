@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import pathlib
 import urllib.parse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.fs
 import pyarrow.parquet as pq
 from scipy.sparse import coo_matrix, csr_matrix
@@ -65,6 +67,12 @@ def _files(path: str) -> tuple[Any, list[str]]:
     if not names:
         raise InputError(f"{path}: no Parquet file in this folder")
     return system, names
+
+
+def read_table(uri: str, columns: Sequence[str]) -> pa.Table:
+    """Those columns of the table in a folder, whatever file system it lies on."""
+    system, path = file_system(uri)
+    return ds.dataset(path, format="parquet", filesystem=system, partitioning=None).to_table(columns=list(columns))
 
 
 def file_system(path: str) -> tuple[Any, str]:

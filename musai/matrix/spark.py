@@ -44,19 +44,19 @@ def indexed(interactions: DataFrame, id_column: str, index_column: str) -> DataF
 def pairs(
     interactions: DataFrame, users: DataFrame, items: DataFrame, settings: Matrix, until: dt.datetime
 ) -> tuple[DataFrame, Callable[[DataFrame], DataFrame], Callable[[DataFrame], DataFrame]]:
-    """Every pair by index with its weight (null where it has none), and the two views of it: the matrix
-    (user_index, item_index, weight) and the pairs that are heard only (user_index, item_index, null).
+    """Every pair by index with its weight (null where it has none) and whether the listener is active, and two views
+    of it, both of (user_index, item_index, weight): the matrix and the pairs that are not in it.
 
-    Activity filters look at the unfiltered counts, once, so that one does not undo the other.
+    Activity filters look at the unfiltered counts, once, so that one does not undo the other. Beside pairs of listeners
+    below `min_tracks_per_user` stands what they would weigh, for fold-in; beside the others without weight stands 0.
     """
     heard = "greatest(plays, 0D)"  # of a listener whose skips weigh more than the plays: nothing
     totals = users.agg(F.count(F.lit(1)).alias("users"), F.expr(EXACT_SUM.format(plays=heard)).alias("plays")).first()
     assert totals is not None
     mean_plays = float(totals["plays"] or 0) / max(totals["users"], 1)
     weight = F.expr(weight_sql(settings, totals["users"], mean_plays, until)).cast("float")
-    active = (F.col("user_tracks") >= settings.min_tracks_per_user) & (
-        F.col("track_users") >= settings.min_users_per_track
-    )
+    active = F.col("user_tracks") >= settings.min_tracks_per_user
+    may_weigh = (F.col("track_users") >= settings.min_users_per_track) & (F.col("plays") > 0)
     of_users = users.select(
         "user_id", "user_index", F.col("interactions").alias("user_tracks"), F.expr(heard).alias("user_plays")
     )
@@ -64,7 +64,12 @@ def pairs(
     every = (
         interactions.join(of_users, "user_id", "inner")
         .join(of_items, "track_id", "inner")
-        .select("user_index", "item_index", F.when(active & (F.col("plays") > 0), weight).alias("weight"))
+        .select("user_index", "item_index", F.when(may_weigh, weight).alias("weight"), active.alias("active"))
     )
-    weighted = F.coalesce(F.col("weight") > 0, F.lit(False))
-    return every, lambda frame: frame.where(weighted), lambda frame: frame.where(~weighted)
+    weighted = F.coalesce((F.col("weight") > 0) & F.col("active"), F.lit(False))
+    of_light = F.when(F.col("active"), 0).otherwise(F.coalesce("weight", F.lit(0))).cast("float")
+    return (
+        every,
+        lambda frame: frame.where(weighted).drop("active"),
+        lambda frame: frame.where(~weighted).select("user_index", "item_index", of_light.alias("weight")),
+    )

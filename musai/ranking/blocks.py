@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import scipy.sparse as sp
 import threadpoolctl
 
 from musai import columns
-from musai.ranking import kernels, moods, predicted
+from musai.ranking import categories, kernels, moods, predicted, reranking
 from musai.ranking.kernels import Heard, Near, Ranked
 from musai.ranking.models import Models
+from musai.ranking.reranking import Facts, Reranking
 from musai.ranking.top import Tracks
 
 ALS = "als"
@@ -28,13 +30,14 @@ class Lists:
     names: tuple[str, ...]
     blend: Mapping[str, float]
     max_tracks_per_artist: int
+    reranking: Reranking | None = None
 
 
 @dataclasses.dataclass
 class Block:
     """Consecutive users. user_ids: texts [users]; heard_indptr int64 [users + 1] and heard_indices int32: all they
-    have; values float32 beside them: their weight in the matrix, 0 where there is none; factors float32 [users, f] or
-    None, zeros for a user without weights."""
+    have; values float32 beside them: their weight, 0 where there is none; factors float32 [users, f] or None, zeros for
+    a user without weights in the matrix."""
 
     user_ids: pa.Array
     heard_indptr: np.ndarray
@@ -66,11 +69,14 @@ def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | Non
     fills a list that would stay short of it. `room`, float32 [users or more, known], is overwritten: who scores many
     blocks hands in the same memory each time.
     """
-    longest = min(lists.top_n, len(models.track_ids))  # no list is longer than all tracks
-    shape = (len(block.user_ids), len(lists.names), longest)
+    every = len(models.track_ids)
+    longest = min(lists.top_n, every)  # no list is longer than all tracks
+    width = min(max(lists.reranking.candidates, longest), every) if lists.reranking else longest
+    shape = (len(block.user_ids), len(lists.names), width)
     ranked = Ranked(*(np.empty(shape, kind) for kind in (np.int32, np.float32, np.uint8, np.int32)))
+    heard = Heard(block.heard_indptr, block.heard_indices, block.values)
     kernels.rank(
-        Heard(block.heard_indptr, block.heard_indices, block.values),
+        heard,
         _product(block, models, lists, room),
         np.float32(lists.blend.get(ALS, 0)),
         *_predictions(block, models, lists),
@@ -81,21 +87,37 @@ def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | Non
             np.array([lists.blend.get(method, 0) for method in models.methods], np.float32),
             np.array([method in BINARY for method in models.methods], bool),
         ),
-        Tracks(
-            models.place,
-            models.popularity,
-            models.artist,
-            models.by_artist,
-            models.of_artist,
-            models.blocked,
-            models.fresh,
-        ),
+        Tracks(models.place, models.artist, models.by_artist, models.of_artist, models.blocked, models.fresh),
+        *_popularity(heard, models),
         np.array([name == columns.DISCOVER for name in lists.names], bool),
         moods.of_lists(lists.names, models.mood_starts, models.mood_tracks, models.place, models.artist),
         lists.max_tracks_per_artist,
         ranked,
     )
-    return ranked
+    if not lists.reranking:
+        return ranked
+    facts = _facts(models, lists.reranking)
+    return reranking.reranked(ranked, heard, facts, lists.reranking, lists.max_tracks_per_artist, longest)
+
+
+def _popularity(heard: Heard, models: Models) -> tuple[np.ndarray, np.ndarray]:
+    """`popular` and `segment` of kernels.rank."""
+    popular, segment = models.extras.popular, models.extras.segment
+    if popular is None or segment is None:
+        return models.popularity[None], np.zeros(len(heard.indptr) - 1, np.int64)
+    return popular, categories.of_listeners(heard.indptr, heard.indices, segment)
+
+
+def _facts(models: Models, settings: Reranking) -> Facts:
+    vectors = models.factors if settings.diversity else None
+    category = models.extras.category if settings.calibration else None
+    return Facts(
+        np.zeros((models.known, 0), np.float32) if vectors is None else vectors,
+        np.zeros(len(models.track_ids), np.int32) if category is None else category,
+        1 if category is None else int(category.max(initial=0)) + 1,
+        models.popularity,
+        models.artist,
+    )
 
 
 def _predictions(block: Block, models: Models, lists: Lists) -> tuple[np.ndarray, np.ndarray]:
@@ -112,8 +134,25 @@ def _predictions(block: Block, models: Models, lists: Lists) -> tuple[np.ndarray
 
 def _product(block: Block, models: Models, lists: Lists, room: np.ndarray | None) -> np.ndarray:
     """Users' factors times tracks' factors: float32 [users, known], [0, known] where ALS has no part in it."""
-    if not lists.blend.get(ALS) or block.factors is None or models.factors is None:
+    factors = _folded_in(block, models) if lists.blend.get(ALS) else None
+    if factors is None or models.factors is None:
         return np.empty((0, models.known), np.float32)
-    out = None if room is None else room[: len(block.factors)]
+    out = None if room is None else room[: len(factors)]
     with threadpoolctl.threadpool_limits(1, "blas"):  # its bits depend on the threads of a product
-        return np.matmul(block.factors, models.factors.T, out=out)
+        return np.matmul(factors, models.factors.T, out=out)
+
+
+def _folded_in(block: Block, models: Models) -> np.ndarray | None:
+    """The users' factors, folded in where the training did not have a user who has weights."""
+    fold = models.extras.fold_in
+    if fold is None:
+        return block.factors
+    shape = (len(block.user_ids), models.known)
+    rows = sp.csr_matrix((block.values, block.heard_indices, block.heard_indptr), shape=shape, copy=True)
+    rows.eliminate_zeros()
+    factors = np.zeros((shape[0], len(fold.square)), np.float32) if block.factors is None else block.factors
+    lacking = np.flatnonzero((np.diff(rows.indptr) > 0) & ~factors.any(axis=1))
+    if len(lacking):
+        factors = factors.copy()
+        factors[lacking] = fold.vectors(rows[lacking])
+    return factors

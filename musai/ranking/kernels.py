@@ -57,6 +57,8 @@ def rank(
     predictions: np.ndarray,
     near: Near,
     tracks: Tracks,
+    popular: np.ndarray,
+    segment: np.ndarray,
     new_artists: np.ndarray,
     moods: Moods,
     cap: int,
@@ -65,7 +67,8 @@ def rank(
     """Fill `ranked` for a block of users; one of whom no part says anything is served by popularity.
 
     product float32 [users, known], or [0, known] where there is none; predicted int64 [methods]: place of a method in
-    predictions float32 [n, users, known], -1 where it scores by a product with its neighbours; new_artists
+    predictions float32 [n, users, known], -1 where it scores by a product with its neighbours; popular
+    float32 [segments, known]: popularity, and segment int64 [users]: the row of it that serves a user; new_artists
     bool [lists]: only artists of whom the user has nothing; moods: which lists keep to a mood; cap: tracks an artist
     may have in a list, 0 = any.
     """
@@ -89,7 +92,7 @@ def rank(
                     neighbour_scores(mine, values, near, m, parts[m])
                 scales[NEAR + m] = add_scaled(total, parts[m], near.weights[m])
         if not scales.any():
-            total[:] = tracks.popularity
+            total[:] = popular[segment[u]]
         _leave_out(total, mine)
         _leave_out(total, tracks.blocked)
         _fill_lists(total, mine, tracks, new_artists, moods, met, cap, counts, ranked.items[u], ranked.scores[u])

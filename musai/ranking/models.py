@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from musai.config import Similarity
+from musai.config import Factorization, Similarity
 from musai.matrix.reading import file_system
-from musai.ranking import cache, moods, predicted
+from musai.ranking import cache, extras, moods, predicted
+from musai.ranking.extras import Extras
 from musai.similarity.neighbours import NO_NEIGHBOUR, Neighbours
 
 
@@ -41,6 +42,9 @@ class Sources:
     seed: int = 0
     emotions: str | None = None
     min_confidence: float = 0.0
+    calibrate_by: str | None = None
+    popularity_by: str | None = None
+    folding: Factorization | None = None
 
 
 @dataclasses.dataclass
@@ -48,7 +52,7 @@ class Models:
     """n tracks: those of `items` first (0..known-1), then those of the catalogue that nobody has heard.
 
     track_ids: n texts; popularity float32 [known]: listeners; place to fresh as in `top.Tracks`, near_* as in
-    `kernels.Near`, mood_* as in `moods.Moods`; factors float32 [known, f] or None.
+    `kernels.Near`, mood_* as in `moods.Moods`; factors float32 [known, f] or None; extras: what few settings need.
     """
 
     track_ids: pa.Array
@@ -68,6 +72,7 @@ class Models:
     predictors: dict[str, predicted.Predictor] = dataclasses.field(default_factory=dict)
     mood_starts: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(len(moods.NAMES) + 1, np.int64))
     mood_tracks: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, np.int32))
+    extras: Extras = dataclasses.field(default_factory=Extras)
 
 
 ARRAYS = tuple(field.name for field in dataclasses.fields(Models) if field.type == "np.ndarray")
@@ -124,6 +129,7 @@ def _build(sources: Sources, folder: pathlib.Path) -> None:
         assert sources.similarity
         near = _square_neighbours(folder, sources.methods, "mean_centred", known)
         predicted.build(methods, str(sources.matrix), sources.users, near, sources.similarity, sources.seed, folder)
+    extras.build(sources, ids, known, folder)
 
 
 def _build_tracks(sources: Sources, folder: pathlib.Path) -> pa.Array:
@@ -222,4 +228,7 @@ def _mapped(folder: pathlib.Path, sources: Sources) -> Models:
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
     factors = np.load(folder / "factors.npy", mmap_mode="r", allow_pickle=False) if sources.factors else None
     predictors = predicted.opened(predicted.asked(sources.methods), folder)
-    return Models(ids, len(arrays["place"]), sources.methods, factors=factors, predictors=predictors, **arrays)
+    further = extras.opened(sources, factors, folder)
+    return Models(
+        ids, len(arrays["place"]), sources.methods, factors=factors, predictors=predictors, extras=further, **arrays
+    )

@@ -85,7 +85,6 @@ def fill_mood(
     chosen = moods.tracks[start:end]
     own = Tracks(
         moods.place[start : start + heard],
-        tracks.popularity,
         moods.artist[start:end],
         tracks.by_artist,
         tracks.of_artist,

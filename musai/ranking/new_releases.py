@@ -11,10 +11,9 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from musai.columns import CONTENT, NEW_RELEASES
-from musai.matrix.reading import file_system
+from musai.matrix.reading import read_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Releases:
 
 def opened(sources: Sources) -> Releases:
     """The tracks that may be listed."""
-    predicted = _table(sources.predicted, ["track_id", "factors"]).sort_by("track_id")
-    tracks = _table(sources.tracks, ["track_id", "artist", "explicit"])
+    predicted = read_table(sources.predicted, ["track_id", "factors"]).sort_by("track_id")
+    tracks = read_table(sources.tracks, ["track_id", "artist", "explicit"])
     ids = predicted["track_id"].combine_chunks()
     where = pc.index_in(ids, tracks["track_id"].combine_chunks())
     blocked = pa.array(sorted(sources.blocked), ids.type)
@@ -97,8 +96,3 @@ def _capped(order: np.ndarray, artist: np.ndarray, sources: Sources) -> np.ndarr
         if len(taken) == top_n:
             break
     return np.array([*taken, *left_out][:top_n], np.int64)
-
-
-def _table(uri: str, columns: list[str]) -> pa.Table:
-    system, path = file_system(uri)
-    return ds.dataset(path, format="parquet", filesystem=system, partitioning=None).to_table(columns=columns)

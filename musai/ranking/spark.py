@@ -12,10 +12,11 @@ import threadpoolctl
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from musai.ranking import blocks, models
+from musai.ranking import models
 from musai.ranking import new_releases as new_releases_of
+from musai.ranking import rows as rows_of
 from musai.ranking.blocks import Block, Lists
-from musai.ranking.models import Models, Sources
+from musai.ranking.models import Sources
 
 HEAD, VECTOR = -2, -1  # in item_index: the row that opens each user and has user_id, and the one that has factors
 SCHEMA = "user_id string, list string, rank int, track_id string, score float, source string, because_track_id string"
@@ -34,12 +35,12 @@ def recommend(
 ) -> DataFrame:
     """The lists of every user of `users` (user_index, user_id), as the table `recommendations`, sorted by its key.
 
-    user_item: user_index, item_index, weight; unweighted: user_index, item_index; user_factors: row_index, factors.
+    user_item and unweighted: user_index, item_index, weight; user_factors: row_index, factors.
     `size` users form a block, which keeps its users whatever the number of partitions; partitions follow each other
     in the order of user_index (up to `last_index`), so that the output is sorted by user.
     """
     rows = user_item.select("user_index", "item_index", "weight")
-    parts = [unweighted.select("user_index", "item_index", F.lit(0.0).cast("float").alias("weight"))]
+    parts = [unweighted.select("user_index", "item_index", "weight")]
     if user_factors is not None:
         parts.append(user_factors.select(F.col("row_index").alias("user_index"), _kind(VECTOR), "factors"))
     for part in parts:
@@ -62,7 +63,7 @@ def recommend(
         opened = models.opened(sources)
         room = np.empty((size, opened.known if sources.factors else 0), np.float32)
         for rows_of_block in _by_block(batches):
-            yield _ranked(_block(rows_of_block), opened, lists, room)
+            yield rows_of.ranked(_block(rows_of_block), opened, lists, room)
 
     return rows.mapInArrow(score, SCHEMA)
 
@@ -115,30 +116,6 @@ def _block(rows: pa.Table) -> Block:
         values=pc.fill_null(rows["weight"], 0).to_numpy()[is_pair],
         factors=factors,
     )
-
-
-def _ranked(block: Block, opened: Models, lists: Lists, room: np.ndarray) -> pa.RecordBatch:
-    """The rows of a block, in the order of the table's key: user, list, rank."""
-    in_order = blocks.Lists(lists.top_n, tuple(sorted(lists.names)), lists.blend, lists.max_tracks_per_artist)
-    ranked = blocks.recommend(block, opened, in_order, room)
-    taken = np.nonzero(ranked.items >= 0)
-    user, which, place = (pa.array(axis) for axis in taken)
-    because = ranked.because[taken]
-    return pa.record_batch(
-        {
-            "user_id": block.user_ids.take(user),
-            "list": pa.array(in_order.names).take(which),
-            "rank": pc.add(place, 1).cast(pa.int32()),
-            "track_id": _text(opened, ranked.items[taken]),
-            "score": pa.array(ranked.scores[taken]),
-            "source": pa.array(blocks.source_names(opened)).take(pa.array(ranked.source[taken])),
-            "because_track_id": _text(opened, because, because < 0),
-        }
-    )
-
-
-def _text(opened: Models, indices: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
-    return opened.track_ids.take(pa.array(indices, mask=missing)).cast(pa.string())
 
 
 def new_releases(users: DataFrame, sources: new_releases_of.Sources) -> DataFrame:

@@ -14,12 +14,11 @@ HALVINGS = 16
 
 
 class Tracks(NamedTuple):
-    """place int32 [known]: 0 = most popular; popularity float32 [known]; artist int32 [all]: -1 = unknown; of_artist:
-    the known tracks by artist, those of artist a at by_artist[a + 1] to by_artist[a + 2]; blocked: known tracks that
-    are never listed; fresh: unknown tracks that fill a list which would stay short, in their order."""
+    """place int32 [known]: 0 = most popular; artist int32 [all]: -1 = unknown; of_artist: the known tracks by artist,
+    those of artist a at by_artist[a + 1] to by_artist[a + 2]; blocked: known tracks that are never listed; fresh:
+    unknown tracks that fill a list which would stay short, in their order."""
 
     place: np.ndarray
-    popularity: np.ndarray
     artist: np.ndarray
     by_artist: np.ndarray
     of_artist: np.ndarray

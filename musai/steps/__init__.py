@@ -65,12 +65,7 @@ class Night:
         if found is None:
             return self
         settings = {row["name"]: json.loads(row["value"]) for row in found.collect()}
-        try:
-            return dataclasses.replace(self, config=self.config.tuned(settings))
-        except ValidationError as error:
-            why = error.errors()[0]["msg"].removeprefix("Value error, ")
-            fault = f"tuning.used: what tune_recommender found does not fit ({why}); false leaves it out"
-            raise InputError(fault) from error
+        return dataclasses.replace(self, config=tuned(self.config, settings))
 
     def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.progress(f"writing {table}")
@@ -162,12 +157,25 @@ class Night:
         """The same night over tables of its own folder `scope`."""
         return dataclasses.replace(
             self,
-            run=self.run.nested(scope, shared=("tracks",)),
+            run=self.run.nested(scope, shared=("tracks", "track_emotions")),
             config=config or self.config,
             rows_read=0,
             rows_written=0,
             notes=[],
         )
+
+
+def tuned(config: Config, settings: Mapping[str, Any]) -> Config:
+    """The configuration with what tune_recommender found, but for the keys that were given by hand.
+
+    Raises InputError where the configuration has changed so much that it does not fit any more.
+    """
+    try:
+        return config.tuned(settings)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        fault = f"tuning.used: what tune_recommender found does not fit ({why}); false leaves it out"
+        raise InputError(fault) from error
 
 
 def step(job: str) -> Callable[[Night], None]:

@@ -53,7 +53,8 @@ def measured(night: Night) -> list[ranking_metrics.MetricRow]:
         step(job)(training)
     users, items = training.read("users"), training.read("items")
     sample = evaluation.sample_users(held_out, users, config.evaluation.max_users, seed).persist()
-    popularity = config.model_copy(update={"recommend": config.recommend.model_copy(update={"blend": {}})})
+    plain = config.recommend.plain().model_copy(update={"blend": {}})
+    popularity = config.model_copy(update={"recommend": plain})
     ours, theirs = (
         _measured(one, sample, held_out, items) for one in (training, dataclasses.replace(training, config=popularity))
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from musai import columns
-from musai.ranking import blocks, models, moods, new_releases, predicted
+from musai.ranking import blocks, models, new_releases, predicted
+from musai.ranking import run as of_run
 from musai.ranking import spark as ranking
 from musai.ranking.made_for_you import made_for_you
 from musai.session import cores
@@ -29,31 +30,15 @@ def run(night: Night) -> None:
 
 def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]:
     """The lists of some users (user_index, user_id) by the run's models, and the arrays behind them."""
-    settings = night.config.recommend
-    blend: dict[str, float] = {name: weight for name, weight in settings.blend.items() if weight}
-    has_tracks, has_emotions = night.has("tracks"), night.has("track_emotions")
-    names = _names(night, has_tracks, has_emotions)
-    used = ["items", "track_neighbours", "als_factors", *(["tracks"] if has_tracks else [])]
-    used += ["track_emotions"] if has_emotions else []
-    sources = models.Sources(
-        items=night.run.uri("items"),
-        neighbours=night.run.uri("track_neighbours"),
-        factors=night.run.uri("als_factors") if "als" in blend else None,
-        tracks=night.run.uri("tracks") if has_tracks else None,
-        blocked=tuple(night.blocked()),
-        exclude_explicit=settings.explicit == "exclude",
-        methods=tuple(name for name in blend if name != "als"),
-        matrix=night.run.uri("user_item") if predicted.asked(tuple(blend)) else None,
-        users=night.run.rows("users") or 0,
-        similarity=night.config.similarity if predicted.asked(tuple(blend)) else None,
-        seed=night.config.seed,
-        emotions=night.run.uri("track_emotions") if has_emotions else None,
-        min_confidence=night.config.emotion.min_confidence,
-        digest=" ".join((night.run.manifest(table) or {}).get("digest", "-") for table in used),
-    )
-    factors = night.read("als_factors").where("side = 'user'") if "als" in blend else None
-    tracks = (night.run.rows("items") or 0) + (night.run.rows("tracks") or 0 if has_tracks else 0)
-    size = blocks.block_size(tracks, len(blend), settings.block_memory_mb, len(predicted.asked(tuple(blend))))
+    lists = of_run.lists_of(night.run, night.config)
+    for note in of_run.notes_of(night.run, night.config):
+        night.note(note)
+    light = night.config.matrix.min_tracks_per_user > 1  # listeners of fewer tracks were not in the training
+    sources = of_run.sources_of(night.run, night.config, night.blocked(), fold_in=light)
+    factors = night.read("als_factors").where("side = 'user'") if blocks.ALS in lists.blend else None
+    tracks = (night.run.rows("items") or 0) + (night.run.rows("tracks") or 0)
+    memory_mb, parts = night.config.recommend.block_memory_mb, tuple(lists.blend)
+    size = blocks.block_size(tracks, len(parts), memory_mb, len(predicted.asked(parts)))
     count = night.run.rows("users") or 0
     frame = ranking.recommend(
         users,
@@ -61,24 +46,12 @@ def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]
         night.read("unweighted"),
         factors,
         sources,
-        blocks.Lists(settings.top_n, names, blend, settings.max_tracks_per_artist or 0),
+        lists,
         size,
         max(count - 1, 0),
         ranking.partitions_for(count, size, cores(night.session)),
     )
     return frame, sources
-
-
-def _names(night: Night, has_tracks: bool, has_emotions: bool) -> tuple[str, ...]:
-    """The lists that the blend's scores make; the others are made by themselves (see `run`)."""
-    by_blend = [n for n in night.config.recommend.lists if n not in (columns.NEW_RELEASES, columns.MADE_FOR_YOU)]
-    needs = {name: "the catalogue's artists (inputs.tracks)" for name in (columns.DISCOVER,) if not has_tracks}
-    if not has_emotions:
-        needs |= {name: "track_emotions" for name in by_blend if name.startswith(moods.PREFIX)}
-    for name in by_blend:
-        if name in needs:
-            night.note(f"{name} was left out: it needs {needs[name]}")
-    return tuple(name for name in by_blend if name not in needs)
 
 
 def _made_for_you(night: Night) -> DataFrame | None:

@@ -10,7 +10,14 @@ DECLARED = (
         "nightly",
         ("track_id",),
         ("tag_emotions",),
-        ("predict_factors", "generate_tracks", "recommend_tracks", "audit_run", "build_report"),
+        (
+            "predict_factors",
+            "generate_tracks",
+            "recommend_tracks",
+            "evaluate_recommendations",
+            "audit_run",
+            "build_report",
+        ),
         columns("""
             track_id string | the track
             valence double | -1..1; 1 = two standard deviations above neutral

@@ -156,6 +156,7 @@ DECLARED = (
         columns("""
             user_index int | row
             item_index int | column
+            weight float | what it would be in user_item, of a listener below matrix.min_tracks_per_user; else 0
         """),
         "Pairs that were heard and are not in user_item: no weight above 0, or filtered.",
     ),
@@ -252,7 +253,7 @@ DECLARED = (
             list string | for_you, discover, new_releases, mood:calm, mood:happy, mood:sad, mood:energetic, made_for_you
             rank int | 1 = first
             track_id string | the track
-            score float | of the blend; comparable within a list only
+            score float | of the blend, comparable within a list only; re-ranking and the artist cap may leave its order
             source string | the largest part: als, low_pass, a method, popularity, catalogue, content, style
             because_track_id string | the heard track that speaks most for it; null where no neighbour does
         """),

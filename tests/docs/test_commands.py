@@ -12,7 +12,7 @@ from tests.docs.reading import PAGES, ROOT, commands
 
 HERE = (  # run below, on the tiny night
     "musai --help", "musai check", "musai completion", "musai jobs", "musai listening-test", "musai models",
-    "musai path", "musai report", "musai show", "musai tables",
+    "musai path", "musai recommend", "musai report", "musai show", "musai tables",
 )  # fmt: skip
 ELSEWHERE = {
     ". .venv/bin/activate": "Makefile",

@@ -19,7 +19,6 @@ from musai.factorization.spark import (
     ARROW_SCHEMA,
     _batches,
     mllib_blocks,
-    mllib_regularization,
     train_in_one_task,
     train_mllib,
 )
@@ -197,6 +196,6 @@ def test_mllib_without_any_weight(spark: SparkSession) -> None:
 
 def test_mllib_settings_by_hand() -> None:
     # 40 users of 4 weights and 20 tracks of 8: penalties 4 r and 8 r, of which the geometric mean is to be 2
-    assert mllib_regularization(2.0, entries=160, users=40, items=20) == pytest.approx(2.0 / np.sqrt(4 * 8))
+    assert als.mllib_regularization(2.0, entries=160, users=40, items=20) == pytest.approx(2.0 / np.sqrt(4 * 8))
     sizes = [1, 100_000, 100_001, 10**6, 10**8, 2 * 10**8 + 1, 10**10]
     assert [mllib_blocks(entries) for entries in sizes] == [1, 1, 2, 10, 10, 11, 500]

@@ -42,7 +42,8 @@ def built(settings):
         items = matrix.indexed(frame, "track_id", "item_index").persist()
         section = settings(*(f"matrix.{override}" for override in overrides)).matrix
         every, weighted, unweighted = matrix.pairs(frame, users, items, section, UNTIL)
-        assert every.dtypes == [("user_index", "int"), ("item_index", "int"), ("weight", "float")]
+        columns = [("user_index", "int"), ("item_index", "int"), ("weight", "float")]
+        assert weighted(every).dtypes == unweighted(every).dtypes == columns
         user = {row["user_index"]: row["user_id"] for row in users.collect()}
         item = {row["item_index"]: row["track_id"] for row in items.collect()}
         found = []
@@ -174,9 +175,21 @@ def test_activity_filters_look_at_the_unfiltered_counts_once(interactions, built
     weights, heard_only = built(interactions(rows), "min_tracks_per_user=2", "min_users_per_track=2")
     assert set(weights) == {("few", "hit"), ("one", "hit"), ("two", "hit"), ("one", "b")}
     assert set(heard_only) == {("few", "rare"), ("two", "b")}
+    assert set(heard_only.values()) == {0}
     weights, heard_only = built(interactions(rows), "min_tracks_per_user=3")
     assert weights == {}
     assert len(heard_only) == 6
+
+
+def test_pairs_of_filtered_listeners_keep_what_they_would_weigh(interactions, built):
+    """For fold-in: not what is no taste (b, skipped), nor a track that the filter of tracks takes out (rare)."""
+    rows = [("few", "hit", 2), ("few", "b", -1), ("few", "rare", 5), ("many", "hit", 1), ("many", "b", 1)]
+    rows += [("many", "c", 1), ("many", "d", 1)]
+    weights, heard_only = built(interactions(rows), "min_tracks_per_user=4", "min_users_per_track=2", "weighting=none")
+    assert weights == {("many", "hit"): 1, ("many", "b"): 1}
+    assert heard_only == {
+        ("few", "hit"): 2, ("few", "b"): 0, ("few", "rare"): 0, ("many", "c"): 0, ("many", "d"): 0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("weighting", ["none", "log", "bm25"])

@@ -85,7 +85,7 @@ def tables(spark, world, tmp_path_factory) -> Tables:
             [(j, track_ids[j], int(made.listeners[j])) for j in range(40)],
         ),
         "user_item": ("user_index int32, item_index int32, weight float32", [row for row in pairs if row[2] > 0]),
-        "unweighted": ("user_index int32, item_index int32", [row[:2] for row in pairs if row[2] == 0]),
+        "unweighted": ("user_index int32, item_index int32, weight float32", [row for row in pairs if row[2] == 0]),
         "neighbours": ("method string, item_index int32, rank int32, similar_index int32, score float32", near),
         "factors": ("side string, row_index int32, factors floats", factors),
         "tracks": ("track_id string, artist string, explicit bool", catalogue),

@@ -50,3 +50,40 @@ def test_a_catalogue_of_heard_tracks_alone_has_no_new_releases(spark, night, nig
     made = nights.run(config, only=(*jobs, "predict_factors", "recommend_tracks"))
     assert "new_releases was left out" in made.printed
     assert set(made.table("recommendations")["list"]) == {"for_you", "discover"}
+
+
+@pytest.mark.slow
+def test_a_night_that_looks_beyond_accuracy_and_folds_light_listeners_in(spark, night, night_folder, tmp_path):
+    """Half of the listeners are below the filter; genres are the three tastes, and nobody's list stays short."""
+    with (night_folder / "tracks.csv").open(newline="") as file:
+        rows = [{"genre": f"Taste {int(row['track_id'][1:]) % 60 // 20}", **row} for row in csv.DictReader(file)]
+    with (tmp_path / "tracks.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["track_id", "title", "artist", "genre"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    sizes = night.table("users").set_index("user_id")["interactions"]
+    least = int(sizes.median()) + 1
+    config = nights.settings_of(
+        night_folder, f"inputs.tracks={tmp_path / 'tracks.csv'}", f"warehouse={tmp_path / 'warehouse'}",
+        f"matrix.min_tracks_per_user={least}", "recommend.diversity=0.2", "recommend.calibration=0.5",
+        "recommend.popularity_exponent=0.1", "recommend.max_tracks_per_artist=2", "recommend.popularity_by=genre",
+        "recommend.candidates=40", "recommend.lists=[for_you, discover]",
+    )  # fmt: skip
+    jobs = ["ingest_interactions", "build_user_item", "ingest_tracks", "compute_similarities", "train_als"]
+    made = nights.run(config, only=(*jobs, "recommend_tracks"))
+    lists, light = made.table("recommendations"), set(sizes.index[sizes < least])
+    assert 10 < len(light) < 40
+    assert not set(made.table("user_item")["user_index"]) & set(
+        made.table("users").query("interactions < @least")["user_index"]
+    )
+    best = lists[lists["list"] == "for_you"]
+    assert best.groupby("user_id").size().tolist() == [10] * 40
+    assert {"als", "user_knn"} <= set(best[best["user_id"].isin(light)]["source"])
+    assert "popularity" not in set(best[best["rank"] == 1]["source"])
+    artist, genre = (made.table("tracks").set_index("track_id")[name] for name in ("artist", "genre"))
+    assert best.assign(artist=best["track_id"].map(artist)).groupby(["user_id", "artist"]).size().max() <= 2
+    heard = made.table("interactions").assign(genre=lambda rows: rows["track_id"].map(genre))
+    taste = heard.groupby("user_id")["genre"].agg(lambda own: own.value_counts().idxmax())
+    listed = best.assign(genre=best["track_id"].map(genre)).groupby("user_id")["genre"]
+    agree = listed.agg(lambda own: own.value_counts().idxmax()) == taste
+    assert agree.mean() > 0.8
