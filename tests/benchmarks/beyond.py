@@ -102,8 +102,8 @@ def demo() -> Data:
     track_ids = pa.array(ids.tolist(), pa.large_string())
 
     def coded(column: str) -> np.ndarray:
-        values = texts[column].where(texts[column].notna(), None).tolist()
-        return categories.of_tracks(track_ids, track_ids, pa.array(values, pa.large_string()))
+        values = pa.array(texts[column], pa.large_string(), from_pandas=True)
+        return categories.of_tracks(track_ids, track_ids, values)
 
     plays = sp.csr_matrix((np.ones(len(log), np.float32), (users, items)))
     return Data(plays, coded("genre"), coded("artist") - 1)
