@@ -21,12 +21,13 @@ $MUSAI_SHARED/data (default ../shared).
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import os
 import pathlib
 import sys
 import tempfile
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -91,9 +92,9 @@ def demo() -> Data:
     from musai.demo import write_demo
 
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: pathlib.Path(path) for name, path in write_demo(pathlib.Path(folder)).items()}
-        log = pd.concat([read(file) for file in parts(files["interactions"])])
-        tracks = pd.concat([read(file) for file in parts(files["tracks"])]).drop_duplicates("track_id")
+        files = write_demo(pathlib.Path(folder))
+        log = pd.concat([read(file, csv.QUOTE_NONE) for file in sorted(files["interactions"].iterdir())])
+        tracks = read(files["tracks"], csv.QUOTE_MINIMAL).drop_duplicates("track_id")
     log = log[["user_id", "track_id"]].dropna().drop_duplicates()
     log = log[log["track_id"].isin(tracks["track_id"])]
     ids, items = np.unique(log["track_id"], return_inverse=True)
@@ -109,14 +110,9 @@ def demo() -> Data:
     return Data(plays, coded("genre"), coded("artist") - 1)
 
 
-def parts(path: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path.iterdir()) if path.is_dir() else [path]
-
-
-def read(file: pathlib.Path) -> pd.DataFrame:
-    if file.suffix == ".parquet":
-        return pd.read_parquet(file)
-    return pd.read_csv(file, dtype=str, on_bad_lines="skip", sep="\t" if file.suffix == ".tsv" else ",")
+def read(file: pathlib.Path, quoting: Literal[0, 3]) -> pd.DataFrame:
+    """Without the rows that the demo spoils on purpose."""
+    return pd.read_csv(file, dtype=str, on_bad_lines="skip", encoding_errors="replace", quoting=quoting)
 
 
 def split(plays: sp.csr_matrix, seed: int) -> tuple[sp.csr_matrix, heldout.Held]:
@@ -236,9 +232,12 @@ def newcomers_table(data: Data, config: Config) -> None:
     train = sp.csr_matrix(train)
     train.eliminate_zeros()
     made, _ = fitted(train, data, config)
+    segment, popular = categories.popularities(train, data.genre, made.popularity)
+    by_genre = dataclasses.replace(made, extras=dataclasses.replace(made.extras, segment=segment, popular=popular))
+    served = [(made, {}), (by_genre, {}), (made, config.recommend.blend), (made, {blocks.ALS: 1.0})]
     shuffled = [draw.permutation(data.plays[user].indices) for user in away]
-    print(f"\n{len(away)} newcomers, NDCG@{K} of what they do not bring\n{'tracks brought':<28}{'popular':>10}", end="")
-    print(f"{'folded in':>10}{'ALS alone':>10}")
+    columns = "".join(f"{c:>10}" for c in ("popular", "by genre", "folded in", "ALS alone"))
+    print(f"\n{len(away)} newcomers, NDCG@{K} of what they do not bring\n{'tracks brought':<28}{columns}")
     for brought in (1, 3, 5, 10):
         rows = np.repeat(np.arange(len(away)), brought)
         items = np.concatenate([own[:brought] for own in shuffled])
@@ -248,8 +247,8 @@ def newcomers_table(data: Data, config: Config) -> None:
         rest = [own[10:] for own in shuffled]  # the same for every row of the table
         held = heldout.held(np.repeat(np.arange(len(away)), [len(own) for own in rest]), np.concatenate(rest))
         figures = []
-        for blend in ({}, config.recommend.blend, {blocks.ALS: 1.0}):
-            found = tops(matrix, None, made, Lists(K, ("for_you",), blend, 0))
+        for models, blend in served:
+            found = tops(matrix, None, models, Lists(K, ("for_you",), blend, 0))
             figures.append(heldout.ndcg(found, held, slice(0, len(away)), K).mean())
         print(f"{brought:<28}" + "".join(f"{figure:>10.4f}" for figure in figures), flush=True)
 
