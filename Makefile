@@ -74,6 +74,8 @@ bench-speed: .venv  ## times beside their yardsticks, whole nights on 1 and 10 m
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py night 10000000
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py growth 1000000 3000000 10000000
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py ingest 10000000
+	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py warm
 
 bench-tracks: .venv  ## what embeddings cost and are good for, and new tracks, on the data sets in MUSAI_SHARED
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/tracks.py

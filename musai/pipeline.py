@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
 
@@ -20,13 +20,15 @@ from musai.lineage import Events
 from musai.progress import Progress
 from musai.redaction import redacted
 from musai.steps import Night, step
-from musai.warehouse import Run, Warehouse, begin_record, listed, small_file
+from musai.warehouse import Run, Warehouse, begin_record, small_file
 from musai.warehouse.timing import usual_seconds
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
+
+SETTLED_S = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,20 +105,13 @@ def _nightly(config: Config, request: Request, progress: Progress) -> Outcome:
                 outcome.seconds[job] = _done(night, job, outcome, told)
             finally:
                 if job.startswith("ingest_"):  # also where it failed: half a file looks like a bad one
-                    _inputs_are_as_before(config, run)
+                    files.check_unchanged(config, run.record.inputs)
             progress.job_done(job, outcome.seconds[job], night)
     if weekly:
         run.seal_existing(spark, "job_log", jobs[-1])
         warehouse.adopt(run)
     outcome.published = weekly or _is_published(warehouse, run)
     return outcome
-
-
-def _inputs_are_as_before(config: Config, run: Run) -> None:
-    """Raise MusaiError where an input changed since the run began: another attempt may do, unlike after InputError."""
-    changed = provenance.changed_inputs(run.record.inputs, files.snapshot(config, run.record.inputs))
-    if changed:
-        raise MusaiError(f"an input changed while it was read: {listed(changed)}; run the night again")
 
 
 def _published_night(warehouse: Warehouse) -> Run:
@@ -155,7 +150,7 @@ def _run(
     replaces = (warehouse.pointer(run_date) or {}).get("run_id")
     if existing and replaces == existing.run_id:
         raise InputError(f"run {existing.run_id} is published, and what is published never changes; start a new run")
-    snapshot = files.snapshot(config, existing.record.inputs if existing else ())
+    snapshot = files.snapshot(config, existing.record.inputs if existing else _settled(warehouse))
     wanted = tables.order(request.only or None)
     record = begin_record(config, run_id, run_date, snapshot, replaces, weekly)
     if existing and request.from_job:
@@ -164,6 +159,17 @@ def _run(
     if not weekly:
         _needs_met(Run(warehouse.storage, record), wanted)  # before the run begins: a run of nothing would stay behind
     return warehouse.begin(record), wanted, []
+
+
+def _settled(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Files as the run that is published saw them, less those that had changed just then: where times are coarse, a
+    later change may not show in them."""
+    pointer = warehouse.pointer()
+    run = warehouse.run(pointer["run_id"]) if pointer else None
+    if run is None:
+        return []
+    began = dt.datetime.fromisoformat(run.record.started_at).timestamp() - SETTLED_S
+    return [entry for entry in run.record.inputs if entry["changed_ns"] < began * 1e9]
 
 
 def _resumed(spark: SparkSession, run: Run, from_job: str) -> tuple[list[str], list[str]]:

@@ -113,6 +113,7 @@ class Ingest(Section):
     earliest_date: dt.date
     event_weights: dict[str, Real]
     max_rejected_share: Share
+    incremental: bool
 
     @field_validator("time_zone")
     @classmethod
@@ -178,9 +179,16 @@ class Factorization(Section):
     device: Literal["auto", "cpu", "gpu"]
     factors: Positive
     iterations: Positive
+    warm_iterations: Positive | None
     regularization: NotNegative
     regularization_exponent: NotNegative
     alpha: AboveZero
+
+    @model_validator(mode="after")
+    def _mllib_begins_anew(self) -> Factorization:
+        if self.backend == "spark" and self.warm_iterations:
+            raise ValueError("warm_iterations: MLlib always begins anew; backend: implicit does not")
+        return self
 
 
 GenerationMethod = Literal["rnn", "gan", "style_transfer"]

@@ -2,9 +2,10 @@
 
 A published run never changes, so it is copied without them under a new run id, the pointers of its date move to the
 copy in one atomic step, and after a grace for readers that have just opened it the old run is removed. Runs that no
-pointer names (broken off, refused, replaced) are removed where they hold one of the listeners, or are not written far
-enough to tell: they can be made again. Killed at any point, the same command goes on: dates that are done hold none of
-them any more, and a copy that was not finished is written again under the same id. Readers see whole runs throughout.
+pointer names (broken off, refused, replaced) and day folders (`musai.days`) are removed where they hold one of the
+listeners, or are not written far enough to tell: they can be made again. Killed at any point, the same command goes
+on: dates that are done hold none of them any more, and a copy that was not finished is written again under the same
+id. Readers see whole runs throughout.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 
+from musai.days import folders
 from musai.erasure.spark import Forgotten, names_listeners
 from musai.errors import MusaiError
 from musai.provenance import RUN_ID
 from musai.storage import DELETED
 from musai.tables import TABLES, Table
-from musai.warehouse import MANIFEST, Run, Warehouse, copies
+from musai.warehouse import MANIFEST, Run, Warehouse, copies, day_folders
 from musai.warehouse.processes import AT_WORK
 
 
@@ -28,16 +30,19 @@ from musai.warehouse.processes import AT_WORK
 class Found:
     """A run that holds listeners to forget: how many rows of which tables; none where nobody can tell.
 
-    `date` is that of the pointer which names it; without one it is removed rather than written anew.
+    `date` is that of the pointer which names it; without one it is removed rather than written anew. `folder`: a day
+    folder, by its path, that the run wrote.
     """
 
     run_id: str
     rows: dict[str, int]
     date: dt.date | None
+    folder: str | None = None
 
 
 def find(warehouse: Warehouse, forgotten: Forgotten) -> list[Found]:
-    """Every run that holds one of them, or of which nobody can tell, oldest date first. Nothing is changed."""
+    """Every run and day folder that holds one of them, or of which nobody can tell, oldest date first. Nothing is
+    changed."""
     named = {pointer["run_id"]: date for date in warehouse.dates() if (pointer := warehouse.pointer(date))}
     rows: dict[str, dict[str, int]] = {}
     unsure = {run.run_id for run in warehouse.runs() if _half_written(warehouse, run)}
@@ -58,7 +63,18 @@ def find(warehouse: Warehouse, forgotten: Forgotten) -> list[Found]:
                 rows.setdefault(run_id, {})[table.name] = count
     unsure -= named.keys()
     found = [Found(one, rows.get(one, {}), named.get(one)) for one in sorted(rows.keys() | unsure)]
-    return sorted(found, key=lambda one: (one.date or dt.date.min, one.run_id))
+    return sorted(found, key=lambda one: (one.date or dt.date.min, one.run_id)) + _days(warehouse, forgotten)
+
+
+def _days(warehouse: Warehouse, forgotten: Forgotten) -> list[Found]:
+    storage, found = warehouse.storage, []
+    for path in day_folders.paths(storage):
+        whole = folders.is_sound(storage, path)
+        rows = forgotten.held_of_days(storage.spark_uri(path)) if whole else 0
+        if rows or not whole:
+            name = path.rpartition("/")[2]
+            found.append(Found(name.rpartition(".")[0], {"day folder": rows} if whole else {}, None, path))
+    return found
 
 
 def forget(
@@ -84,8 +100,11 @@ def forget(
         say(f"waiting {grace_s:g} s for who still reads what was replaced")
         time.sleep(grace_s)
     for one in found:
-        say(f"removing {one.run_id}")
-        copies.remove(warehouse, one.run_id)
+        say(f"removing {one.folder or one.run_id}")
+        if one.folder:
+            day_folders.remove(warehouse.storage, one.folder)
+        else:
+            copies.remove(warehouse, one.run_id)
     for path in _left_by_kills(warehouse):
         warehouse.storage.delete(path)
     return found
@@ -119,11 +138,12 @@ def _is_rows(name: str) -> bool:
 
 def _half_written(warehouse: Warehouse, run: Run) -> bool:
     """Whether a run has tables in its own folder, and not the interactions that would tell of whom they are."""
-    names = set(warehouse.storage.names(f"_nights/{run.run_id}")) - {"run.json", "state.json", "done", AT_WORK}
+    known = {"run.json", "state.json", "done", AT_WORK, day_folders.NOTE}
+    names = set(warehouse.storage.names(f"_nights/{run.run_id}")) - known
     return bool(names) and not run.has("interactions")
 
 
 def _left_by_kills(warehouse: Warehouse) -> list[str]:
     """Folders whose removal was broken off."""
-    places = [*TABLES, "_nights", *(f"_nights/{run.run_id}" for run in warehouse.runs())]
+    places = [*TABLES, "_nights", day_folders.ROOT, *(f"_nights/{run.run_id}" for run in warehouse.runs())]
     return [f"{place}/{name}" for place in places for name in warehouse.storage.names(place) if name.endswith(DELETED)]

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from musai.days.folders import GOOD, REJECTED
 from musai.inputs.places import ERASED, holds_any
 from musai.tables import TABLES, Table
 from musai.warehouse import Run
@@ -66,6 +67,12 @@ class Forgotten:
             found = _unioned([self._of(frame, column).select("_file") for column in columns_of_ids(table)])
         rows = found.groupBy(F.regexp_extract("_file", RUN_OF_FILE, 1).alias("run_id")).count().collect()
         return {row["run_id"]: row["count"] for row in rows}
+
+    def held_of_days(self, folder: str) -> int:
+        """Rows of a day folder (URI) that name one of them."""
+        good, rejected = (self.session.read.parquet(f"{folder}/{part}") for part in (GOOD, REJECTED))
+        rows = rejected.select("user_id", "raw").mapInArrow(_naming(self.ids), "held boolean")
+        return self._of(good, "user_id").count() + rows.where("held").count()
 
     def _of(self, frame: DataFrame, column: str) -> DataFrame:
         return frame.join(self._ids, F.col(column) == F.col("id"), "left_semi")
@@ -141,6 +148,19 @@ def _holding(ids: Sequence[str], table: str) -> Callable[[Batches], Batches]:
         for batch in batches:
             held = pa.array([holds(text) for text in batch.column("_text").to_pylist()], pa.bool_())
             yield pa.RecordBatch.from_arrays([batch.column("_file"), held], names=["_file", "_held"])
+
+    return task
+
+
+def _naming(ids: Sequence[str]) -> Callable[[Batches], Batches]:
+    """For rejected rows of a day folder: (user_id, raw bytes) -> held."""
+
+    def task(batches: Batches) -> Batches:
+        holds, known = holds_any(ids), set(ids)
+        for batch in batches:
+            users, raws = (batch.column(name).to_pylist() for name in ("user_id", "raw"))
+            held = [user in known or holds(raw or b"") for user, raw in zip(users, raws, strict=True)]
+            yield pa.RecordBatch.from_arrays([pa.array(held, pa.bool_())], names=["held"])
 
     return task
 

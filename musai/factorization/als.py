@@ -59,11 +59,17 @@ class Factors:
 
 
 def train(
-    matrix: csr_matrix, settings: Factorization, seed: int, threads: int, on_iteration: OnIteration | None = None
+    matrix: csr_matrix,
+    settings: Factorization,
+    seed: int,
+    threads: int,
+    on_iteration: OnIteration | None = None,
+    start: Factors | None = None,
 ) -> Factors:
     """Factorise the weights (CSR float32 [users, items], every stored one > 0) with `threads` cores, or the GPU.
 
-    `on_iteration` is called after each sweep over users and tracks.
+    `on_iteration` is called after each sweep over users and tracks. From a `start`, the factors of an earlier matrix
+    by the indexes of this one (zeros: none), `settings.warm_iterations` sweeps are made in place of `iterations`.
     Raises InputError for a device that cannot be used, a size beyond `check_limits` and a weight that is not a
     positive number; MusaiError where the training itself ends in NaN or infinity.
     """
@@ -73,11 +79,15 @@ def train(
     if not matrix.nnz:
         return Factors(*(np.zeros((rows, settings.factors), np.float32) for rows in (users, items)))
     confidence = _confidence(matrix, settings.alpha)
+    if start and settings.warm_iterations:
+        settings = settings.model_copy(update={"iterations": settings.warm_iterations})
     # Before the model: it warns of any other setting. BLAS is called from within each of implicit's threads.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         model = _model(settings, device, seed, threads)
-        if settings.regularization_exponent:
-            scaled.fit(model, confidence, settings.regularization_exponent, device, _told(model, on_iteration))
+        if settings.regularization_exponent or start:
+            first = (start.users, start.tracks) if start else None
+            told = _told(model, on_iteration)
+            scaled.fit(model, confidence, settings.regularization_exponent, device, told, first)
         else:
             _fit(model, confidence, _told(model, on_iteration))
     factors = Factors(_host(model.user_factors), _host(model.item_factors))

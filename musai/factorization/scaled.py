@@ -31,11 +31,17 @@ class Block(NamedTuple):
 
 
 def fit(
-    model: Any, confidence: csr_matrix, exponent: float, device: Device, after_sweep: Callable[[int], None]
+    model: Any,
+    confidence: csr_matrix,
+    exponent: float,
+    device: Device,
+    after_sweep: Callable[[int], None],
+    start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
     """What `model.fit(confidence)` does, with l_u and l_i: sets `model.user_factors` and `model.item_factors`.
 
-    confidence: CSR float32 [users, items], stored values > 1. A row without any gets zeros.
+    confidence: CSR float32 [users, items], stored values > 1. A row without any gets zeros. start: float32 [users, f]
+    and [items, f], where the sweeps begin; a row of zeros is drawn.
     """
     solver = _Gpu(model) if device == "gpu" else _Cpu(model)
     scales = [row_scales(side, exponent) for side in (confidence, confidence.T.tocsr())]
@@ -44,8 +50,12 @@ def fit(
     rows.sort_indices()
     draw = np.random.default_rng(model.random_state)
     factors, blocks = [], []
-    for side, scale, order in zip((rows, rows.T.tocsr()), scales, orders, strict=True):
-        factors.append(solver.factors(draw.random((side.shape[0], model.factors), np.float32) * np.float32(START)))
+    for number, (side, scale, order) in enumerate(zip((rows, rows.T.tocsr()), scales, orders, strict=True)):
+        first = draw.random((side.shape[0], model.factors), np.float32) * np.float32(START)
+        if start:
+            known = start[number][order]
+            first = np.where(known.any(axis=1, keepdims=True), known, first)
+        factors.append(solver.factors(first))
         blocks.append(_blocks(side, scale[order], model.regularization, solver))
     for sweep in range(model.iterations):
         for ours, theirs in ((0, 1), (1, 0)):

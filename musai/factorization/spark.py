@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import dataset
 from pyspark import StorageLevel
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame, SparkSession
@@ -29,7 +30,7 @@ from musai.columns import FACTORS, ITEM_INDEX, USER_INDEX, WEIGHT
 from musai.config import Factorization
 from musai.errors import InputError, MusaiError
 from musai.factorization import als, devices
-from musai.matrix.reading import read_matrix
+from musai.matrix.reading import file_system, read_matrix
 from musai.session import one_task
 
 SIDE, ROW_INDEX = "side", "row_index"
@@ -43,9 +44,17 @@ MLLIB_BLOCK_ENTRIES = (100_000, 20_000_000)  # of a block: at least while there 
 
 
 def train_in_one_task(
-    session: SparkSession, path: str, n_users: int, n_items: int, settings: Factorization, seed: int
+    session: SparkSession,
+    path: str,
+    n_users: int,
+    n_items: int,
+    settings: Factorization,
+    seed: int,
+    start: str | None = None,
 ) -> DataFrame:
     """Read the matrix under `path` (see `read_matrix`) and train on it, both in the Python process of one task.
+
+    `start`: the path of rows of SCHEMA, Parquet, from which the training begins (see `als.train`).
 
     The task has all cores of an executor (`session.one_task`), and a GPU where `settings.device` allows one and the
     cluster hands them out; in local mode it has the machine's. Neither the driver nor the JVM ever holds the matrix.
@@ -58,11 +67,38 @@ def train_in_one_task(
     als.check_limits(n_users, n_items, 0, settings.factors, "gpu" if settings.device == "gpu" else "cpu")
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:
-        factors = als.train(read_matrix(path, n_users, n_items), settings, seed, threads, _say)
+        first = _read_factors(start, n_users, n_items, settings.factors) if start else None
+        factors = als.train(read_matrix(path, n_users, n_items), settings, seed, threads, _say, first)
         yield from _batches(USER, factors.users)
         yield from _batches(TRACK, factors.tracks)
 
     return one_task(session, work, SCHEMA, gpu=settings.device != "cpu")
+
+
+def by_index(
+    users: DataFrame, items: DataFrame, user_factors: DataFrame, track_factors: DataFrame, width: int
+) -> DataFrame:
+    """Rows of SCHEMA: earlier factors of `width` numbers, by the indexes that their listeners and tracks have now."""
+    sides = ((USER, users, user_factors, "user_id", USER_INDEX), (TRACK, items, track_factors, "track_id", ITEM_INDEX))
+    found = []
+    for side, rows, factors, name, index in sides:
+        known = rows.join(factors.where(F.size(FACTORS) == width), on=name, how="inner")
+        found.append(known.select(F.lit(side).alias(SIDE), F.col(index).alias(ROW_INDEX), FACTORS))
+    return found[0].union(found[1])
+
+
+def _read_factors(path: str, n_users: int, n_items: int, width: int) -> als.Factors:
+    """What `by_index` gave, written to `path`; zeros for who is not in it."""
+    system, name = file_system(path)
+    table = dataset.dataset(name, filesystem=system, format="parquet").to_table(columns=ARROW_SCHEMA.names)
+    sides = []
+    for side, rows in ((USER, n_users), (TRACK, n_items)):
+        part = table.filter(dataset.field(SIDE) == side)
+        factors = np.zeros((rows, width), np.float32)
+        values = part[FACTORS].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        factors[part[ROW_INDEX].to_numpy()] = values.reshape(-1, width)
+        sides.append(factors)
+    return als.Factors(*sides)
 
 
 def _say(done: int, total: int, seconds: float) -> None:

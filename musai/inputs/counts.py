@@ -12,7 +12,8 @@ def counted(counts: Mapping[str, int]) -> str:
     parts = [f"{counts[name]:,} {name}" for name in ("used", "rejected", "outside", "erased") if name in counts]
     parts += [f"{counts['aliased']:,} aliased"] if counts.get("aliased") else []
     apart = [f"{counts[name]:,} {name} lines" for name in ("header", "blank") if name in counts]
-    bad = counts.get("rejected_files", 0)
+    again, bad = counts.get("repeated_files", 0), counts.get("rejected_files", 0)
+    apart += [f"{again} files that are others under a second name, not read"] if again else []
     apart += [f"{bad} files rejected"] if bad else []
     return f"{counts['read']:,} rows read = {' + '.join(parts)}; {', '.join(apart)}"
 

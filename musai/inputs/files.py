@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import hashlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from musai import provenance
 from musai.config import Config
-from musai.errors import InputError
+from musai.errors import InputError, MusaiError
 from musai.inputs import headers, listing
 from musai.inputs.listing import Entry
 from musai.inputs.sources import sources
@@ -43,7 +46,7 @@ def snapshot(config: Config, known: Sequence[Mapping[str, Any]] = ()) -> list[di
     A file that has the same size and time in `known`, an earlier snapshot, is not read again; one that cannot be read
     has no sha256, and is a reject. Raises InputError where an input cannot be listed.
     """
-    unchanged = {(entry["file"], entry["size"], entry["changed_ns"]): entry["sha256"] for entry in known}
+    unchanged = {(e["file"], e["size"], e["changed_ns"]): e["sha256"] for e in known if e["sha256"]}
     paths = {source.name: source.path for source in sources(config)}
     paths |= {name: path for name in ID_FILES if (path := getattr(config.inputs, name)) is not None}
     found, faults = [], []
@@ -57,20 +60,43 @@ def snapshot(config: Config, known: Sequence[Mapping[str, Any]] = ()) -> list[di
     return found
 
 
-def _identity(name: str, entry: Entry, unchanged: Mapping[tuple[str, int, int], str | None]) -> dict[str, Any]:
+def check_unchanged(config: Config, before: Sequence[Mapping[str, Any]]) -> None:
+    """Raise MusaiError where a file of a snapshot changed since: another attempt may do, unlike after InputError."""
+    if changed := provenance.changed_inputs(before, snapshot(config, before)):
+        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise MusaiError(f"an input changed while it was read: {shown}; run the night again")
+
+
+def _identity(name: str, entry: Entry, unchanged: Mapping[tuple[str, int, int], str]) -> dict[str, Any]:
     seen = (f"{name}/{entry.shown}", entry.size, entry.changed_ns)
     digest = unchanged[seen] if seen in unchanged else _digest(entry)
     return {"file": seen[0], "size": entry.size, "changed_ns": entry.changed_ns, "sha256": digest}
 
 
-def _digest(entry: Entry) -> str | None:
+def whole_digests(entries: Iterable[Entry]) -> dict[str, str | None]:
+    """name -> sha256 of all of it, of the large files that are alike in size and at both ends: one file that was
+    delivered twice, most likely, which a snapshot cannot tell."""
+    large = [entry for entry in entries if entry.size > WHOLE_DIGEST]
+    looks: tuple[Callable[[Entry], object], ...] = (lambda one: one.size, _edges)
+    for look in looks:
+        seen = {entry.name: look(entry) for entry in large}
+        often = collections.Counter(seen.values())
+        large = [entry for entry in large if often[seen[entry.name]] > 1]
+    return {entry.name: _digest(entry, whole=True) for entry in large}
+
+
+def _edges(entry: Entry) -> str | None:
+    return _digest(dataclasses.replace(entry, changed_ns=0))
+
+
+def _digest(entry: Entry, whole: bool = False) -> str | None:
     """None of what is no file, or cannot be read."""
     if entry.size < 0:
         return None
     digest = hashlib.sha256()
     try:
         with listing.opened(entry.path) as stream:
-            if entry.size > WHOLE_DIGEST:
+            if entry.size > WHOLE_DIGEST and not whole:
                 digest.update(b"%d " % entry.changed_ns + stream.read(EDGE_DIGEST))
                 stream.seek(-EDGE_DIGEST, os.SEEK_END)
             while block := stream.read(EDGE_DIGEST):

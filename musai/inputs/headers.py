@@ -13,7 +13,7 @@ import itertools
 import json
 import pathlib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -59,6 +59,14 @@ class Survey:
         rejects = tuple(sorted({**dict(self.rejects), **broken}.items()))
         faults = self.faults if groups or self.faults else tuple(_fault(self.source, *reject) for reject in rejects)
         return Survey(self.source, tuple(groups), rejects, faults)
+
+    def only(self, names: Container[str]) -> Survey:
+        """Some of the files that can be read, in the groups that they have among all."""
+        groups = []
+        for group in self.groups:
+            named = tuple(entry for entry in group.entries if entry.name in names)
+            groups += [dataclasses.replace(group, entries=named)] if named else []
+        return Survey(self.source, tuple(groups), (), ())
 
 
 @dataclasses.dataclass(frozen=True)

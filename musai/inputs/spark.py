@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import urllib.parse
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -243,24 +243,27 @@ def _clamped(column: str, type_: str, wanted: str) -> str:
 
 def surveyed(spark: SparkSession, source: Source) -> Survey:
     """The files of an input that can be read. Raises InputError where the input cannot be used at all."""
-    survey = headers.survey(source)
-    if not survey.faults:
-        survey = verified(spark, survey)
+    return usable(verified(spark, usable(headers.survey(source))))
+
+
+def usable(survey: Survey) -> Survey:
+    """The survey itself. Raises InputError where it has faults."""
     if survey.faults:
         raise InputError(survey.faults)
     return survey
 
 
-def verified(spark: SparkSession, survey: Survey) -> Survey:
+def verified(spark: SparkSession, survey: Survey, sound: Container[str] = ()) -> Survey:
     """The survey less the gzip and Parquet files that cannot be read to their end, which Spark would stop at.
 
-    A pass over the wanted columns (Parquet) or all bytes (gzip); nothing is taken from a file that breaks off.
+    A pass over the wanted columns (Parquet) or all bytes (gzip); nothing is taken from a file that breaks off. The
+    files named `sound` were read to their end before.
     """
     tasks = [
         (entry, [column for _, column in group.columns] if group.form.kind == "parquet" else None)
         for group in survey.groups
         for entry in group.entries
-        if group.form.kind == "parquet" or group.form.packed
+        if (group.form.kind == "parquet" or group.form.packed) and entry.name not in sound
     ]
     if sum(entry.size for entry, _ in tasks) <= VERIFIED_BY_DRIVER:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -310,17 +313,27 @@ def bad_row(unknown: str = "false") -> str:
 
 def rejects(spark: SparkSession, survey: Survey, bad: DataFrame, erased: Sequence[str] = ()) -> DataFrame:
     """Rows for `rejected_rows`: those of `bad` (the fields of `bad_row`), and files that are rejects as a whole."""
-    entries = [entry for group in survey.groups for entry in group.entries]
-    by_row = frozenset(entry.name for entry in entries if entry.name.lower().endswith(".parquet"))
-    named = {places.local(entry.spark_path): entry.name for entry in entries}
-    numbered = _numbered(spark, survey, bad).select("file", "line", "reason", "raw", "unknown")
-    frame = numbered.mapInArrow(places.described(named, by_row, erased), places.SCHEMA)
+    return described(spark, survey, numbered(spark, survey, bad), named(survey), erased)
+
+
+def named(survey: Survey) -> dict[str, str]:
+    """Path, as `places.plain` gives it, of every file that can be read -> its name."""
+    return {places.local(entry.spark_path): entry.name for group in survey.groups for entry in group.entries}
+
+
+def described(
+    spark: SparkSession, survey: Survey, bad: DataFrame, names: Mapping[str, str], erased: Sequence[str]
+) -> DataFrame:
+    """`rejects` of rows whose `line` is known; `names`: what stands in their `file` -> the input's name of it."""
+    by_row = frozenset(name for name in names.values() if name.lower().endswith(".parquet"))
+    rows = bad.select("file", "line", "reason", "raw", "unknown")
+    frame = rows.mapInArrow(places.described(names, by_row, erased), places.SCHEMA)
     if survey.rejects:
         frame = frame.union(spark.createDataFrame([(name, why, None) for name, why in survey.rejects], places.SCHEMA))
     return frame.select(F.lit(survey.source.name).alias("source"), "place", "reason", "raw")
 
 
-def _numbered(spark: SparkSession, survey: Survey, bad: DataFrame) -> DataFrame:
+def numbered(spark: SparkSession, survey: Survey, bad: DataFrame) -> DataFrame:
     """`bad` with `line` everywhere. Where Spark splits a file it is counted: the lines of the splits before, and the
     place within the split.
 

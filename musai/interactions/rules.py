@@ -15,6 +15,8 @@ from musai.config import Ingest
 from musai.inputs.lines import Stage, is_text, literal
 
 MAX_PLAYS = 1e9
+FUTURE = "timestamp is in the future"
+TOLERANCE = dt.timedelta(days=1)  # of clocks: a moment later than that from now is in the future
 MICRO = 1e6  # plays x weight are added up in millionths, as integers: the sum depends on no order
 
 NUMBER = r"\s*+[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?\s*+"  # possessive: never slow
@@ -32,21 +34,20 @@ OTHER = (  # the other forms of ISO 8601: see `moment`
 )
 
 
-def stages(types: Mapping[str, str], ingest: Ingest, run_date: dt.date, now: dt.datetime) -> list[Stage]:
-    """From the fields, `_kind`, `_reason` and `_erased`: `_status` and what a used row adds up to.
+def stages(types: Mapping[str, str], ingest: Ingest, now: dt.datetime) -> list[Stage]:
+    """From the fields, `_kind`, `_reason` and `_erased`: `_status` and what a good row adds up to.
 
-    `_status` is header, blank, erased, rejected, outside or used, in that precedence; `_micro` the plays x weight in
-    millionths, `_at` the moment.
+    `_status` is header, blank, erased, rejected or good, in that precedence; `_micro` the plays x weight in millionths,
+    `_at` the moment. A good row is used where its day is not `outside`.
     """
     return [
         {"_plays": _plays(types), "_weight": _weight(types, ingest.event_weights), "_at": _moment(types)},
         {"_reason": _reason(types, ingest, now)},
         {
-            "_status": f"""CASE WHEN _kind IS NOT NULL THEN _kind
+            "_status": """CASE WHEN _kind IS NOT NULL THEN _kind
                 WHEN _erased THEN 'erased'
                 WHEN _reason IS NOT NULL THEN 'rejected'
-                WHEN {_outside(ingest, run_date)} THEN 'outside'
-                ELSE 'used' END""",
+                ELSE 'good' END""",
             "_micro": f"CAST(rint(greatest(least(_plays * _weight * {MICRO!r}D, 9e18D), -9e18D)) AS bigint)",
         },
     ]
@@ -124,7 +125,7 @@ def _reason(types: Mapping[str, str], ingest: Ingest, now: dt.datetime) -> str:
     if "timestamp" in types:
         earliest = instant(start_of(ingest.earliest_date, ingest))
         cases += [
-            f"WHEN _at > {instant(now + dt.timedelta(days=1))} THEN 'timestamp is in the future'",
+            f"WHEN _at > {instant(now + TOLERANCE)} THEN '{FUTURE}'",
             f"WHEN _at < {earliest} THEN 'timestamp is before ingest.earliest_date'",
         ]
         if _is_text(types, "timestamp"):
@@ -132,10 +133,10 @@ def _reason(types: Mapping[str, str], ingest: Ingest, now: dt.datetime) -> str:
     return f"CASE WHEN _kind IS NOT NULL THEN NULL WHEN _reason IS NOT NULL THEN _reason {' '.join(cases)} END"
 
 
-def _outside(ingest: Ingest, run_date: dt.date) -> str:
-    """Whether a row lies after the run date, or before the window; one without a moment lies in any."""
-    bounds = [f"_at >= {instant(start_of(run_date + dt.timedelta(days=1), ingest))}"]
+def outside(ingest: Ingest, run_date: dt.date) -> str:
+    """Whether a `_day` (in the session's time zone) lies after the run date or before the window; without a moment a
+    row lies in any."""
+    bounds = [f"_day > DATE'{run_date}'"]
     if ingest.window_days is not None and ingest.window_days <= run_date.toordinal():
-        first = run_date - dt.timedelta(days=ingest.window_days - 1)
-        bounds.append(f"_at < {instant(start_of(first, ingest))}")
+        bounds.append(f"_day < DATE'{run_date - dt.timedelta(days=ingest.window_days - 1)}'")
     return f"coalesce({' OR '.join(bounds)}, false)"

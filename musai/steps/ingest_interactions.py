@@ -9,7 +9,8 @@ JOB = "ingest_interactions"
 
 def run(night: Night) -> None:
     record = night.run.record
-    found = interactions.ingest(night.session, night.config, record.date, night.now, record.inputs)
+    keep = (night.warehouse.storage, night.run.run_id) if night.config.ingest.incremental else None
+    found = interactions.ingest(night.session, night.config, record.date, night.now, record.inputs, keep)
     night.write(found.interactions, "interactions", JOB)
     used = night.run.read(night.session, "interactions").selectExpr("coalesce(sum(events), 0) as used").first()
     counts = found.counts(used["used"] if used else None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from musai.storage import DELETED
 from musai.tables import TABLES
+from musai.warehouse import day_folders
 
 if TYPE_CHECKING:
     from musai.warehouse.publishing import Warehouse
@@ -52,7 +53,7 @@ def due(warehouse: Warehouse, now: dt.datetime) -> list[str]:
             removed += [f"{folder}/{name}" for name in sorted(names)]
         else:
             removed.append(folder)
-    return removed
+    return removed + day_folders.due(storage, alive, now)
 
 
 def _over(warehouse: Warehouse, run: Run, now: dt.datetime) -> bool:

@@ -298,3 +298,27 @@ def test_the_gpu_finds_what_the_cpu_finds(exponent: float) -> None:
     assert np.abs(found[0] - found[1]).mean() < 0.02
     again = scores(train(matrix, settings(device="gpu", **chosen), 0, 2))
     np.testing.assert_allclose(again, found[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("exponent", [0, 0.5])
+def test_a_warm_start_goes_on_from_the_earlier_factors(exponent: float) -> None:
+    """At their optimum one sweep more changes little; where none are known it is drawn, as in a fit of its own."""
+    matrix, fit = weights(), settings(regularization_exponent=exponent, iterations=60)
+    best = train(matrix, fit, 1, 1)
+    warm = settings(regularization_exponent=exponent, iterations=60, warm_iterations=1)
+    again = train(matrix, warm, 1, 1, start=best)
+    np.testing.assert_allclose(scores(again), scores(best), atol=0.02)
+    assert np.abs(scores(again) - scores(train(matrix, settings(iterations=1), 1, 1))).max() > 0.1
+    np.testing.assert_array_equal(train(matrix, warm, 1, 2, start=best).users, again.users)
+    unknown = Factors(np.zeros_like(best.users), np.zeros_like(best.tracks))
+    one = settings(regularization_exponent=0.5, iterations=1)
+    drawn = train(matrix, settings(regularization_exponent=0.5, warm_iterations=1), 7, 1, start=unknown)
+    np.testing.assert_array_equal(drawn.users, train(matrix, one, 7, 1).users)
+
+
+def test_new_rows_of_a_warm_start_are_learnt_too() -> None:
+    matrix, fit = weights(), settings(iterations=60, warm_iterations=10)
+    best = train(matrix, fit, 1, 1)
+    known = Factors(best.users.copy(), best.tracks.copy())
+    known.users[:5], known.tracks[:5] = 0, 0
+    np.testing.assert_allclose(scores(train(matrix, fit, 1, 1, start=known)), scores(best), atol=0.1)

@@ -79,6 +79,18 @@ def test_a_large_file_is_known_by_its_edges_and_its_time(log: pathlib.Path, monk
     assert digest(b"-" * 100, 8) == digest(b"-" * 100)
 
 
+def test_large_files_that_look_alike_are_read_whole(log: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WHOLE_DIGEST", 100)
+    monkeypatch.setattr(files, "EDGE_DIGEST", 10)
+    contents = {"a": b"-" * 200, "b": b"-" * 200, "c": b"-" * 100 + b"x" + b"-" * 99, "d": b"-" * 201, "e": b"-" * 9}
+    entries = [Entry(str(log / name), name, len(content), 7) for name, content in contents.items()]
+    for name, content in contents.items():
+        (log / name).write_bytes(content)
+    assert files.whole_digests(entries) == {
+        name: hashlib.sha256(contents[name]).hexdigest() for name in ("a", "b", "c")
+    }
+
+
 def test_a_snapshot_of_nothing_is_an_input_error(settings, tmp_path: pathlib.Path) -> None:
     with pytest.raises(InputError) as caught:
         files.snapshot(settings(f"inputs.interactions={tmp_path}/no", f"inputs.aliases={tmp_path}/neither"))

@@ -81,6 +81,7 @@ def test_every_kind_of_bad_row_with_its_line(ingested, suffix: str, separator: b
         "header": 1,
         "blank": blank,
         "files": 1,
+        "repeated_files": 0,
         "rejected_files": 0,
     }
     shown = {place: raw for _, place, _, raw in found.rejected}

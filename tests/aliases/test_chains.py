@@ -2,7 +2,7 @@
 
 import random
 
-from musai.interactions.aliases import resolved
+from musai.aliases.chains import resolved
 
 
 def test_chains_end_where_no_alias_begins() -> None:

@@ -1,0 +1,1 @@
+"""Track ids that stand for others (`inputs.aliases`)."""
