@@ -39,7 +39,7 @@ OTHER: dict[str, str] = {
     "ingest.window_days": "30",
     "ingest.earliest_date": "2000-01-01",
     "ingest.event_weights": "{play: 2}",
-    "ingest.incremental": "false",
+    "ingest.incremental": "true",
     "matrix.weighting": "bm25",
     "matrix.recency_half_life_days": "30",
     "similarity.backend": "spark",
