@@ -1,6 +1,6 @@
 """What can go wrong, by the exit status it ends with. Imports nothing of ours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class MusaiError(Exception):
@@ -31,3 +31,8 @@ class AuditRefused(MusaiError):
 
 class Superseded(MusaiError):
     """Another run of the same date was published, or is being published, meanwhile; the text says which."""
+
+
+def listed(lines: Sequence[str], most: int = 5) -> str:
+    """The first of some lines as part of a message, and how many more there are."""
+    return ", ".join(lines[:most]) + (f" and {len(lines) - most} more" if len(lines) > most else "")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SETTLED_S = 60.0
+SETTLED_S = 60.0  # how much older than a run a change must be: times of files are coarse, and clocks differ
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 import pathlib
 import shutil
 
 import pytest
 
-from musai import tables
+from musai import pipeline, storage, tables
 from musai.errors import AuditRefused, InputError
+from musai.warehouse import Warehouse, begin_record, processes
 from tests.nights import run, settings_of
 
 NO_EVALUATION = "evaluation.min_tracks=1000"
@@ -78,6 +81,30 @@ def test_only_in_a_run_that_lacks_what_the_job_needs_is_unusable(spark, night_fo
     with pytest.raises(InputError, match="--from train_als: there is no run nosuch to go on with"):
         run(settings_of(night_folder, f"warehouse={night_folder / 'none'}"), from_job="train_als", run_id="nosuch")
     assert not (night_folder / "none" / "_nights").exists()
+
+
+def test_a_run_that_another_process_works_on_is_not_gone_on_with(spark, night_folder, tmp_path):
+    config = settings_of(night_folder, f"warehouse={tmp_path}")
+    store = storage.at(str(tmp_path), spark)
+    Warehouse(store, config).begin(begin_record(config, "r1", dt.date(2026, 1, 1), [], None))
+    parent = {**processes.here(), "pid": os.getppid(), "born": processes._born(os.getppid())}
+    store.replace(f"_nights/r1/{processes.AT_WORK}/x.json", json.dumps({"process": parent, "since": "dusk"}).encode())
+    worked_on = rf"run r1 is being worked on by process {os.getppid()} since dusk"
+    with pytest.raises(InputError, match=worked_on):
+        run(config, from_job="train_als", run_id="r1")
+    with pytest.raises(InputError, match=worked_on):
+        run(config, only=("train_als",), run_date=dt.date(2026, 1, 1))
+
+
+@pytest.mark.parametrize(("age_s", "known"), [(pipeline.SETTLED_S + 5, 1), (5, 0)])
+def test_what_changed_just_before_a_run_is_looked_at_again(night_folder, tmp_path, age_s: float, known: int):
+    """Its content may have changed once more at what the disk calls the same time."""
+    config = settings_of(night_folder, f"warehouse={tmp_path}")
+    warehouse = Warehouse(storage.at(str(tmp_path)), config)
+    changed_ns = int((dt.datetime.now(dt.UTC).timestamp() - age_s) * 1e9)
+    entry = {"file": "interactions/a.csv", "size": 1, "changed_ns": changed_ns, "sha256": "x"}
+    warehouse.publish(warehouse.begin(begin_record(config, "r1", dt.date(2026, 1, 1), [entry], None)))
+    assert pipeline._settled(warehouse) == [entry] * known
 
 
 def test_only_runs_its_jobs_and_a_changed_configuration_is_unusable(spark, night_folder):

@@ -72,7 +72,8 @@ def load(files: Sequence[str | pathlib.Path] = (), overrides: Iterable[str] = ()
     except ValidationError as error:
         faults += [_fault(part, known) for part in error.errors()]
         faults += _between_sections(merged)
-        wrong = {str(part["loc"][0]) if part["loc"] else "recommend" for part in error.errors()}
+        between = "recommend"  # no section's own fault: the blend beside what is worked out
+        wrong = {str(part["loc"][0]) if part["loc"] else between for part in error.errors()}
     if faults:
         raise ConfigError(dict.fromkeys(faults), None if unread or wrong & OF_INPUTS else _rest(merged, wrong))
     return config

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from musai import provenance
 from musai.config import Config
-from musai.errors import InputError, MusaiError
+from musai.errors import InputError, MusaiError, listed
 from musai.inputs import headers, listing
 from musai.inputs.listing import Entry
 from musai.inputs.sources import sources
@@ -63,8 +63,7 @@ def snapshot(config: Config, known: Sequence[Mapping[str, Any]] = ()) -> list[di
 def check_unchanged(config: Config, before: Sequence[Mapping[str, Any]]) -> None:
     """Raise MusaiError where a file of a snapshot changed since: another attempt may do, unlike after InputError."""
     if changed := provenance.changed_inputs(before, snapshot(config, before)):
-        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        raise MusaiError(f"an input changed while it was read: {shown}; run the night again")
+        raise MusaiError(f"an input changed while it was read: {listed(changed)}; run the night again")
 
 
 def _identity(name: str, entry: Entry, unchanged: Mapping[tuple[str, int, int], str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ what is published is harmed by it, and a later attempt may find the disk mended.
 """
 
 from musai.warehouse.digests import schema_of, small_file, typed
-from musai.warehouse.publishing import PUBLISHED, Warehouse, begin_record, listed
+from musai.warehouse.publishing import PUBLISHED, Warehouse, begin_record
 from musai.warehouse.runs import MANIFEST, Run
 
-__all__ = ["MANIFEST", "PUBLISHED", "Run", "Warehouse", "begin_record", "listed", "schema_of", "small_file", "typed"]
+__all__ = ["MANIFEST", "PUBLISHED", "Run", "Warehouse", "begin_record", "schema_of", "small_file", "typed"]

@@ -7,12 +7,12 @@ import dataclasses
 import datetime as dt
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from musai import provenance
 from musai.config import Config
-from musai.errors import InputError, MusaiError, Superseded
+from musai.errors import InputError, MusaiError, Superseded, listed
 from musai.provenance import RunRecord
 from musai.storage import Storage
 from musai.tables import TABLES
@@ -299,10 +299,6 @@ def _of_another_date(before: RunRecord, after: RunRecord) -> list[str]:
     if before.run_date == after.run_date:
         return []
     return [f"--run-id {before.run_id}: it is of {before.run_date}, not {after.run_date}"]
-
-
-def listed(lines: Sequence[str], most: int = 5) -> str:
-    return ", ".join(lines[:most]) + (f" and {len(lines) - most} more" if len(lines) > most else "")
 
 
 def begin_record(
