@@ -213,7 +213,7 @@ class Generation(Section):
 
 
 class Embedding(Section):
-    network: Literal["small", "musicnn", "fcn", "crnn"]
+    network: Literal["small", "musicnn", "fcn", "crnn", "moodtheme"]
     weights: str | None
     sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None
     excerpts: Positive
@@ -222,6 +222,7 @@ class Embedding(Section):
     device: Literal["auto", "cpu", "gpu"]
     train_epochs: Positive
     train_minutes: AboveZero
+    train_processes: Positive
     contrastive: NotNegative
 
 

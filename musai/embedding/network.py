@@ -1,14 +1,15 @@
-"""The networks that turn sound into embeddings: four convolutional taggers on log-mel spectrograms.
+"""The networks that turn sound into embeddings: five convolutional taggers on log-mel spectrograms.
 
 | name | from | heard at once | embedding |
 |---|---|---|---|
 | musicnn | Pons, Nieto, Prockup, Schmidt, Ehmann & Serra 2018, "End-to-end learning for music audio tagging at scale" | 3 s | 200 |
 | fcn | Choi, Fazekas & Sandler 2016, "Automatic tagging using deep convolutional neural networks" | 29 s | 64 |
 | crnn | Choi, Fazekas, Sandler & Cho 2017, "Convolutional recurrent neural networks for music classification" | 29 s | 32 |
+| moodtheme | Bogdanov, Won, Tovstogan, Porter & Serra 2019, "The MTG-Jamendo dataset for automatic music tagging": the baseline, after Choi et al. 2016 | 29 s | 64 |
 | small | ours: short chunks (Won, Ferraro, Bogdanov & Serra 2020, "Evaluation of CNN-based automatic music tagging models") with the bands' own statistics beside the last layer | 4 s | 128 |
 
-The first three have the sizes and the parameter names of the taggers that Won et al. published, so that those state
-dicts fit as they are. Every forward takes sound float32 [batch, samples] (16 kHz, -1..1) and gives (embedding
+All but ours have the sizes and the parameter names of what was published, by Won et al. for the first three, so that
+those state dicts fit as they are. Every forward takes sound float32 [batch, samples] (16 kHz, -1..1) and gives (embedding
 [batch, E], logits [batch, tags]); a tag's probability is the logit's sigmoid.
 """  # noqa: E501  a table
 
@@ -19,7 +20,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from musai.embedding.log_mel import MELS, LogMel
+from musai.embedding.log_mel import HOP, MELS, SAMPLE_RATE, LogMel, LogMel12
 
 TAGS = 50
 
@@ -159,6 +160,30 @@ class CRNN(Spectrogram):
         return embedding, self.dense(self.dropout(embedding))
 
 
+class MoodTheme(nn.Module):
+    """FCN with exponential units, on a log-mel of its own; the published weights are those of 56 moods and themes."""
+
+    seconds = 1365.5 * HOP / (SAMPLE_RATE * 3 / 4)  # its pooling leaves one number a channel of 1,366 frames
+
+    def __init__(self, tags: int = TAGS) -> None:
+        super().__init__()
+        self.log_mel = LogMel12()
+        self.bn_init = nn.BatchNorm2d(1)
+        for number, (inputs, outputs) in enumerate(((1, 64), (64, 128), (128, 128), (128, 128), (128, 64)), 1):
+            self.add_module(f"conv_{number}", nn.Conv2d(inputs, outputs, 3, padding=1))
+            self.add_module(f"bn_{number}", nn.BatchNorm2d(outputs))
+        self.dropout = nn.Dropout(0.5)
+        self.dense = nn.Linear(64, tags)
+
+    def forward(self, sound: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.bn_init(self.log_mel(sound)[:, None])
+        for number, pooling in enumerate(((2, 4), (2, 4), (2, 4), (3, 5), (4, 4)), 1):
+            x = self.get_submodule(f"bn_{number}")(self.get_submodule(f"conv_{number}")(x))
+            x = nn.functional.max_pool2d(nn.functional.elu(x), pooling)
+        embedding = x.flatten(1)  # [b, 64]
+        return embedding, self.dense(self.dropout(embedding))
+
+
 class Small(Spectrogram):
     """Five narrow convolutions; mean and maximum of the last, and each band's mean and deviation over time."""
 
@@ -187,4 +212,7 @@ class Small(Spectrogram):
         return embedding, self.dense2(self.dropout(embedding))
 
 
-NETWORKS: dict[str, type[MusiCNN | FCN | CRNN | Small]] = {"small": Small, "musicnn": MusiCNN, "fcn": FCN, "crnn": CRNN}
+Network = MusiCNN | FCN | CRNN | MoodTheme | Small
+NETWORKS: dict[str, type[Network]] = {
+    "small": Small, "musicnn": MusiCNN, "fcn": FCN, "crnn": CRNN, "moodtheme": MoodTheme,
+}  # fmt: skip

@@ -17,12 +17,12 @@ from pyspark.sql import functions as F
 
 from musai.embedding.lessons import lessons_of
 from musai.embedding.tracks import Embedded, Embedder, Heard, choose, embedded, opened
-from musai.embedding.training import Figures, Schedule, train
+from musai.embedding.training import ALONE, Figures, Schedule, Team, train
 from musai.errors import InputError
 from musai.inputs.places import RAW_CHARACTERS
 from musai.matrix.reading import file_system
 from musai.scratch import scratch
-from musai.session import one_task
+from musai.session import cores, one_task
 
 REJECT = "source string, place string, reason string, raw string"
 SCHEMA = (
@@ -109,16 +109,22 @@ def lesson_rows(tracks: DataFrame, items: DataFrame, factors: DataFrame) -> pa.T
     return rows.orderBy("track_id").toArrow()
 
 
-def train_in_one_task(
-    session: SparkSession, rows: pa.Table, embedder: Embedder, schedule: Schedule, checkpoints: str
+def train_on_executors(
+    session: SparkSession, rows: pa.Table, embedder: Embedder, schedule: Schedule, checkpoints: str, processes: int
 ) -> Trained:
-    """Train on `lesson_rows`; a checkpoint after every epoch lies in the folder (URI) `checkpoints`, by the digest of
-    all that the training depends on. Raises InputError where there is too little to learn from."""
-    told = [embedder.model, *(str(value) for value in dataclasses.astuple(schedule))]
+    """Train on `lesson_rows` in one task, or in so many processes at once, each with a GPU where the device is one.
+
+    A checkpoint after every epoch lies in the folder (URI) `checkpoints`, by the digest of all that the training
+    depends on. Raises InputError where there is too little to learn from, or no room for so many processes.
+    """
+    told = [embedder.model, str(processes), *(str(value) for value in dataclasses.astuple(schedule))]
     key = hashlib.sha256("\n".join(told).encode())
     for column in rows.columns:
         key.update(str(column.to_pylist()).encode())
     place = f"{checkpoints}/{key.hexdigest()}.pt"
+
+    if processes > 1:
+        return _together(session, rows, embedder, schedule, place, processes)
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:
         trained = _trained(rows, embedder, schedule, place, threads)
@@ -131,13 +137,46 @@ def train_in_one_task(
     return Trained(bytes(row["model"]), Figures(**found["figures"]), found["rejected"])
 
 
-def _trained(rows: pa.Table, embedder: Embedder, schedule: Schedule, place: str, threads: int) -> Trained:
+def _together(
+    session: SparkSession, rows: pa.Table, embedder: Embedder, schedule: Schedule, place: str, processes: int
+) -> Trained:
+    """By PySpark's TorchDistributor: a barrier stage with a process of torchrun in each of its tasks."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    slots = cores(session) // int(session.conf.get("spark.task.cpus", "1") or 1)
+    if slots < processes:  # a barrier stage that cannot start at once would wait for ever, or fail without a word of it
+        raise InputError(f"embedding.train_processes: {processes} do not fit into the {slots} tasks that run at once")
+    distributor = TorchDistributor(num_processes=processes, local_mode=False, use_gpu=embedder.device == "gpu")
+    found = distributor.run(_process, rows, embedder, schedule, place)
+    if isinstance(found, str):
+        raise InputError(found)
+    return found
+
+
+def _process(rows: pa.Table, embedder: Embedder, schedule: Schedule, place: str) -> Trained | str:
+    """One of several that train together, as torchrun starts it; a fault of the input comes back as its text."""
+    from torch import distributed
+
+    device = choose(embedder.device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        team = Team(distributed.get_rank(), distributed.get_world_size())
+        return _trained(rows, embedder, schedule, place, 1, team)
+    except InputError as error:
+        return str(error)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _trained(
+    rows: pa.Table, embedder: Embedder, schedule: Schedule, place: str, threads: int, team: Team = ALONE
+) -> Trained:
     import torch
     from safetensors.torch import save
 
     torch.set_num_threads(threads)
     heard = [Heard(row["track_id"], row["audio_path"], row["midi_path"]) for row in rows.to_pylist()]
-    factors = np.array(rows["factors"].to_pylist(), np.float32).reshape(rows.num_rows, -1)
+    factors = np.array(rows["factors"].to_pylist(), np.float32).reshape(rows.num_rows, -1 if rows.num_rows else 1)
     listeners = rows["interactions"].to_numpy().astype(np.float64)
     network = opened(embedder)
     system, path = file_system(place)
@@ -156,7 +195,7 @@ def _trained(rows: pa.Table, embedder: Embedder, schedule: Schedule, place: str,
             heard, artists, factors, listeners, embedder, pathlib.Path(folder), schedule.seed
         )
         try:
-            figures = train(network, lessons, schedule, choose(embedder.device), checkpoint, keep)
+            figures = train(network, lessons, schedule, choose(embedder.device), checkpoint, keep, team)
         except ValueError as error:
             raise InputError(f"train_embedder: {error}") from error
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}

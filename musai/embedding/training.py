@@ -10,7 +10,10 @@ what counts is what a ridge regression makes of the embeddings there, before and
 `predict_factors` uses them.
 
 Reproducible: one result for a seed, the same tracks, the same number of threads and one type of processor, whether it
-was interrupted or not, unless the limit in minutes ended it. One device.
+was interrupted or not, unless the limit in minutes ended it. Several processes, each with a device of its own, share
+every step: each takes its part of a batch that grows with their number, and their gradients are averaged (Li et al.
+2020, "PyTorch distributed: experiences on accelerating data parallel training"); that is another result than one
+process has, and as reproducible.
 """
 
 from __future__ import annotations
@@ -22,12 +25,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 from musai.embedding.factors import RIDGES
 from musai.embedding.lessons import Lessons
-from musai.embedding.network import CRNN, FCN, MusiCNN, Small
+from musai.embedding.network import Network
 
 BATCH, RATE, WEIGHT_DECAY, TEMPERATURE = 16, 5e-4, 0.01, 0.2
 PATIENCE = 5  # epochs without a gain on the held-out artists
@@ -39,6 +43,35 @@ class Schedule:
     minutes: float
     contrastive: float
     seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Team:
+    """The processes of a training, by torch.distributed where there are several: this one's number of so many."""
+
+    rank: int = 0
+    size: int = 1
+
+    def shared(self, learner: Learner) -> nn.Module:
+        """The learner; with others, such that every backward pass averages the gradients of all."""
+        if self.size == 1:
+            return learner
+        return DistributedDataParallel(learner, find_unused_parameters=True)  # the tags' layer learns nothing
+
+    def agreed(self, said: tuple[float, float]) -> tuple[float, float]:
+        """What the first process says, in all of them: they must end after the same epoch."""
+        if self.size == 1:
+            return said
+        told = [said]
+        distributed.broadcast_object_list(told, src=0)
+        return told[0]
+
+    def part(self, batch: np.ndarray) -> np.ndarray:
+        """This process's rows of a batch."""
+        return np.array_split(batch, self.size)[self.rank]
+
+
+ALONE = Team()
 
 
 @dataclasses.dataclass
@@ -65,7 +98,7 @@ class Figures:
 class Learner(nn.Module):
     """The network with a linear layer from its embedding [b, E] to factors [b, f]."""
 
-    def __init__(self, network: MusiCNN | FCN | CRNN | Small, samples: int, factors: int) -> None:
+    def __init__(self, network: Network, samples: int, factors: int) -> None:
         super().__init__()
         self.network = network
         with torch.no_grad():
@@ -78,16 +111,18 @@ class Learner(nn.Module):
 
 
 def train(
-    network: MusiCNN | FCN | CRNN | Small,
+    network: Network,
     lessons: Lessons,
     schedule: Schedule,
     device: torch.device,
     checkpoint: bytes | None,
     keep: Callable[[bytes], None],
+    team: Team = ALONE,
 ) -> Figures:
     """Train `network` in place; it ends with the weights that were best on the held-out artists.
 
-    `keep` is given a checkpoint after every epoch; with one of the same training it goes on from there.
+    `keep` is given a checkpoint after every epoch; with one of the same training it goes on from there. All processes
+    of a team are given the same lessons and checkpoint; the first one's `keep` is called.
     Raises ValueError where no track or no artist is left to learn from, or to be held out.
     """
     train_rows, held = np.flatnonzero(~lessons.held), np.flatnonzero(lessons.held)
@@ -100,35 +135,42 @@ def train(
     at, best = Progress(), _state(learner)
     if checkpoint is not None:
         at, best = _resumed(checkpoint, learner, optimizer)
-    began = time.monotonic() - at.spent_s
+    shared, began = team.shared(learner), time.monotonic() - at.spent_s
     while at.epoch < schedule.epochs and at.waited < PATIENCE and at.spent_s < 60 * schedule.minutes:
-        _epoch(learner, optimizer, lessons, train_rows, schedule, at.epoch, device)
-        score = _explained(lessons, held, _heard(learner, lessons, held, device)[1])
+        _epoch(shared, optimizer, lessons, train_rows, schedule, at.epoch, device, team)
+        own = _explained(lessons, held, _heard(learner, lessons, held, device)[1])
+        score, at.spent_s = team.agreed((own, time.monotonic() - began))
         at.epoch, at.waited = at.epoch + 1, at.waited + 1
         if score > at.best:
             at.best, at.waited, best = score, 0, _state(learner)
-        at.spent_s = time.monotonic() - began
-        keep(_checkpoint(at, best, learner, optimizer))
+        if team.rank == 0:
+            keep(_checkpoint(at, best, learner, optimizer))
     learner.load_state_dict(best)
     return Figures(at.best, before, _by_ridge(learner, lessons, device), at.epoch)
 
 
 def _epoch(
-    learner: Learner,
+    learner: nn.Module,
     optimizer: torch.optim.Optimizer,
     lessons: Lessons,
     rows: np.ndarray,
     schedule: Schedule,
     epoch: int,
     device: torch.device,
+    team: Team,
 ) -> None:
     """Every track once, beside one of the same artist."""
     rng = np.random.default_rng([schedule.seed, epoch])
-    torch.manual_seed(int(rng.integers(2**31)))
-    learner.train()
+    torch.manual_seed(int(rng.integers(2**31)) + team.rank)
     order = rng.permutation(rows)
-    for start in range(0, len(order) - 1, BATCH):  # a last one alone has no statistics to be normalised by
-        first = order[start : start + BATCH]
+    if team.size > 1:
+        rng = np.random.default_rng([schedule.seed, epoch, team.rank])
+    learner.train()
+    step = BATCH * team.size
+    for start in range(0, len(order), step):
+        if len(order) - start < 2 * team.size:  # one alone has no statistics to be normalised by
+            break
+        first = team.part(order[start : start + step])
         both = np.concatenate([first, lessons.partners(first, rng)])
         sound = torch.from_numpy(lessons.drawn(both, rng)).to(device)
         factors, weight = (torch.from_numpy(part[both]).to(device) for part in (lessons.factors, lessons.weight))

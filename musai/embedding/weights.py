@@ -18,11 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from musai.embedding.log_mel import N_FFT, mel_filters
-from musai.embedding.network import CRNN, FCN, NETWORKS, MusiCNN, Small
+from musai.embedding.network import NETWORKS, Network
 from musai.errors import InputError
 from musai.scratch import scratch
-
-Network = MusiCNN | FCN | CRNN | Small
 
 SHIPPED = "small.safetensors"
 FRONT_END = {"spec.spectrogram.window": torch.hann_window(N_FFT), "spec.mel_scale.fb": mel_filters()}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from musai.emotion import lexicon, linear, text
+from musai.emotion import lexicon, linear, sound_tags, text
 from musai.emotion.chinese import NGRAMS, ChineseReader
 from musai.emotion.fusion import PRIOR_SPREAD, Reading
 from musai.emotion.notes import NotesHead, features
@@ -57,12 +57,19 @@ class Models:
         return _reading("midi", np.array(self.notes_head.read(found)), self.cards["notes"])
 
     def sound(self, embeddings: Mapping[str, Sequence[float]]) -> Reading | None:
-        """A track's embeddings by model name; None where the head was not trained on one of these."""
-        card = self.cards.get("sound")
-        if card is None or card.settings["model"] not in embeddings:
-            return None
-        values = self.sound_head.read(np.asarray(embeddings[card.settings["model"]])[None])
-        return _reading("audio", values[0], card)
+        """A track's embeddings by model name: by the head that was trained on one of these, else by the tags that the
+        tagger among them hears; None where there is neither."""
+        for name, read in (("sound", self._by_head), (sound_tags.NAME, self._by_tags)):
+            card = self.cards.get(name)
+            if card is not None and card.settings["model"] in embeddings:
+                return _reading("audio", read(np.asarray(embeddings[card.settings["model"]])[None])[0], card)
+        return None
+
+    def _by_head(self, embeddings: np.ndarray) -> np.ndarray:
+        return self.sound_head.read(embeddings)
+
+    def _by_tags(self, embeddings: np.ndarray) -> np.ndarray:
+        return sound_tags.read(embeddings, **self.tagger)
 
     def tags(self, tags: Sequence[str] | None, title: str | None, genre: str | None) -> Reading | None:
         """Mood words among the tags, the genre and the title; None where there is none."""
@@ -98,6 +105,11 @@ class Models:
     def notes_head(self) -> NotesHead:
         tensors, card = self.stored["notes"].opened()
         return NotesHead(tuple(card.settings["names"]), **tensors)
+
+    @functools.cached_property
+    def tagger(self) -> dict[str, np.ndarray]:
+        """The last layer of the tagger of moods and themes: weights [56, E], bias [56]."""
+        return self.stored[sound_tags.NAME].opened()[0]
 
     @functools.cached_property
     def sound_head(self) -> SoundHead:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from musai.emotion import sound_tags, weights
 from musai.emotion import spark as emotion
-from musai.emotion import weights
-from musai.errors import MusaiError
+from musai.errors import InputError, MusaiError
 from musai.inputs.media import roots_of
 from musai.inputs.places import RAW_CHARACTERS
 from musai.session import cores
@@ -22,7 +22,7 @@ def run(night: Night) -> None:
         night.read("tracks"),
         embeddings,
         _earlier(night),
-        {**weights.shipped(), **trained_here(night)},
+        {**weights.shipped(), **_tagger(night), **trained_here(night)},
         roots_of(night.config.inputs),
         emotion.partitions_for(night.run.rows("tracks") or 0, cores(night.session)),
     )
@@ -43,6 +43,35 @@ def _earlier(night: Night) -> emotion.Earlier | None:
     if run is None or not (run.has("emotion_inputs") and run.has("track_emotions")):
         return None
     return emotion.Earlier(run.read(night.session, "track_emotions"), run.read(night.session, "emotion_inputs"))
+
+
+def _tagger(night: Night) -> dict[str, weights.Stored]:
+    """The last layer of the embedder, where that is the tagger of moods and themes with the weights it came with."""
+    from safetensors.numpy import load  # these take torch with them, which most nights of this job need not
+
+    from musai.embedding.spark import TRAINED
+    from musai.embedding.tracks import embedder_of
+
+    settings = night.config.embedding
+    if settings.network != "moodtheme" or night.published_weights(TRAINED.format(settings.network)):
+        return {}
+    embedder = embedder_of(settings, roots_of(night.config.inputs))
+    if embedder.tags != len(sound_tags.meanings()):
+        raise InputError(
+            f"embedding.weights: {embedder.tags} tags, not the {len(sound_tags.meanings())} of MTG-Jamendo"
+        )
+    state = load(embedder.state)
+    card = weights.Card(
+        name=sound_tags.NAME,
+        data=[{"name": "MTG-Jamendo moods and themes, by the weights of embedding.weights"}],
+        licence="of those weights",
+        figures={},
+        command="none: nothing is trained",
+        valence_error=sound_tags.VALENCE_ERROR,
+        arousal_error=sound_tags.AROUSAL_ERROR,
+        settings={"model": embedder.model},
+    )
+    return {sound_tags.NAME: weights.stored({"weights": state["dense.weight"], "bias": state["dense.bias"]}, card)}
 
 
 def trained_here(night: Night) -> dict[str, weights.Stored]:

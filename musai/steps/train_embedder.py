@@ -25,7 +25,9 @@ def run(night: Night) -> None:
     embedder = embedder_of(settings, media.roots_of(night.config.inputs))
     schedule = Schedule(settings.train_epochs, settings.train_minutes, settings.contrastive, night.config.seed)
     checkpoints = night.run.storage.uri(CHECKPOINTS)
-    trained = embedding.train_in_one_task(night.session, rows, embedder, schedule, checkpoints)
+    trained = embedding.train_on_executors(
+        night.session, rows, embedder, schedule, checkpoints, settings.train_processes
+    )
     found, night.rejected = trained.figures, sum(trained.rejected.values())
     gain = f"{found.after:.1%} follow from the sound, {found.before:.1%} before"
     night.note(f"{found.epochs} epochs; of the factors of held-out artists {gain}")

@@ -11,21 +11,25 @@ import pickle
 import librosa
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 from safetensors.torch import load_file
 
 from musai.embedding import weights
-from musai.embedding.log_mel import LogMel, mel_filters
+from musai.embedding.log_mel import LogMel, LogMel12, mel_filters, slaney_filters
 from musai.embedding.network import NETWORKS, Small
 from musai.errors import InputError
 from tests.embedding.conftest import tone
 
-SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data/weights/sota_tagging"
+WEIGHTS = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data/weights"
+SHARED = WEIGHTS / "sota_tagging"
 
 
 def test_the_filters_are_librosas():
     theirs = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=96, htk=True, norm=None)
     np.testing.assert_allclose(mel_filters().numpy(), theirs.T, atol=1e-6)
+    theirs = librosa.filters.mel(sr=12_000, n_fft=512, n_mels=96, htk=False, norm="slaney")
+    np.testing.assert_allclose(slaney_filters(12_000).numpy(), theirs.T, atol=1e-6)
 
 
 def test_log_mel_is_librosas():
@@ -39,6 +43,22 @@ def test_log_mel_is_librosas():
     np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-5)
 
 
+def test_the_taggers_log_mel_is_librosas_of_what_scipy_resamples():
+    sound = np.random.default_rng(0).normal(0, 0.1, 32_000) + tone(2)[:, 0]
+    steep = scipy.signal.firwin(2001, 5_000, fs=16_000)  # what is near the edge, each resampler passes as it likes
+    passed = scipy.signal.lfilter(steep, 1, sound)
+    theirs_12 = scipy.signal.resample_poly(passed, 3, 4)
+    made = LogMel12()
+    ours_12 = made.at_12_khz(torch.from_numpy(np.stack([passed, sound])).float()).numpy()
+    assert ours_12.shape == (2, 24_000)
+    np.testing.assert_allclose(ours_12[0, 200:-200], theirs_12[200:-200], atol=1e-3)
+    power = librosa.feature.melspectrogram(
+        y=ours_12[1], sr=12_000, n_fft=512, hop_length=256, n_mels=96, htk=False, norm="slaney", pad_mode="constant"
+    )
+    ours = made(torch.from_numpy(sound).float()[None])[0].numpy()
+    np.testing.assert_allclose(ours, 10 * np.log10(np.maximum(power, 1e-10)), atol=1e-3, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_shapes_and_that_a_batch_changes_nothing(name):
     torch.manual_seed(0)
@@ -47,7 +67,7 @@ def test_shapes_and_that_a_batch_changes_nothing(name):
     with torch.inference_mode():
         embedding, logits = network(sound)
         alone, _ = network(sound[1:])
-    assert embedding.shape == (2, {"musicnn": 200, "fcn": 64, "crnn": 32, "small": 128}[name])
+    assert embedding.shape == (2, {"musicnn": 200, "fcn": 64, "crnn": 32, "small": 128, "moodtheme": 64}[name])
     assert logits.shape == (2, 7)
     torch.testing.assert_close(embedding[1:], alone, atol=1e-4, rtol=1e-4)
 
@@ -154,6 +174,22 @@ def test_published_weights_load_whole_and_give_the_published_formula(path):
         mel = 10 * torch.log10((spectrum.transpose(1, 2) @ state["spec.mel_scale.fb"]).transpose(1, 2).clamp(min=1e-10))
         expected = REFERENCES[path.parent.name](_normal(mel[:, None], state, "spec_bn"), state)
     torch.testing.assert_close(logits.sigmoid(), expected, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.realdata
+def test_the_published_tagger_of_moods_and_themes():
+    path = WEIGHTS / "mtg_jamendo_moodtheme/best_model.pth"
+    network = weights.loaded("moodtheme", path)
+    sound = torch.from_numpy(tone(network.seconds, hz=330)[:, 0]).float()[None]
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    with torch.inference_mode():
+        _, logits = network(sound)
+        x = _normal(network.log_mel(sound)[:, None], state, "bn_init")
+        for name, pool in zip("12345", ((2, 4), (2, 4), (2, 4), (3, 5), (4, 4)), strict=True):
+            x = torch.nn.functional.conv2d(x, state[f"conv_{name}.weight"], state[f"conv_{name}.bias"], padding=1)
+            x = torch.nn.functional.max_pool2d(torch.nn.functional.elu(_normal(x, state, f"bn_{name}")), pool)
+    torch.testing.assert_close(logits, _dense(x.reshape(1, -1), state, "dense"), atol=1e-4, rtol=1e-3)
+    assert logits.shape == (1, 56)
 
 
 def _normal(x, state, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
@@ -10,6 +11,7 @@ from musai import config
 from musai.embedding import spark as distributed
 from musai.embedding.audio import Plan
 from musai.embedding.tracks import Embedded, Heard, choose, embedded, embedder_of
+from musai.embedding.training import Schedule
 from musai.errors import InputError
 from tests.embedding.conftest import tone
 
@@ -88,3 +90,35 @@ def test_a_reject_shows_a_thousand_characters_of_an_id():
     rejected = Embedded("x" * 5000, None, None, (("audio", "a.wav", "silence"),))
     (reject,) = distributed._batch([rejected])["rejects"][0].as_py()
     assert reject == {"source": "audio", "place": "a.wav", "reason": "silence", "raw": "x" * 1000}
+
+
+def lesson_table(tracks: int) -> pa.Table:
+    return pa.table(
+        {
+            "track_id": [f"{number}" for number in range(tracks)],
+            "artist": [f"Artist {number // 2}" for number in range(tracks)],
+            "audio_path": [f"{number % 7}.wav" for number in range(tracks)],
+            "midi_path": pa.nulls(tracks, pa.string()),
+            "factors": [[float(number % 7), 1.0] for number in range(tracks)],
+            "interactions": [10] * tracks,
+        }
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(spark, folder, tmp_path):
+    """By TorchDistributor: the same weights once more, by one process that keeps the checkpoint."""
+    rows, one, schedule = lesson_table(12), embedder(folder, excerpts=1), Schedule(2, 10, 0.1, 3)
+    found = distributed.train_on_executors(spark, rows, one, schedule, f"{tmp_path}/a", 2)
+    assert found.figures.epochs == 2
+    assert np.isfinite(found.figures.head)
+    assert len(list((tmp_path / "a").iterdir())) == 1
+    assert distributed.train_on_executors(spark, rows, one, schedule, f"{tmp_path}/b", 2).digest == found.digest
+
+
+def test_processes_need_room_and_lessons(spark, folder, tmp_path):
+    one, schedule = embedder(folder), Schedule(1, 1, 0.0, 1)
+    with pytest.raises(InputError, match=r"embedding.train_processes: 99 do not fit into the \d+ tasks"):
+        distributed.train_on_executors(spark, lesson_table(4), one, schedule, str(tmp_path), 99)
+    with pytest.raises(InputError, match="train_embedder: 0 tracks with usable files are too few to learn from"):
+        distributed.train_on_executors(spark, lesson_table(0), one, schedule, str(tmp_path), 2)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import symusic
+import torch
 
+from musai.embedding.network import MoodTheme
+from musai.embedding.weights import save
+from musai.errors import InputError
 from tests import nights
 
 SAD = "I miss you so, my heart is broken / I cry alone in the dark tonight / Sad and lonely, all is lost"
@@ -119,3 +125,31 @@ def test_mood_lists_hold_tracks_of_the_mood(two_nights) -> None:
     moody = lists[lists["list"].str.startswith("mood:")]
     assert len(moody) > 20
     assert not any(track in heard[user] for user, track in zip(moody["user_id"], moody["track_id"], strict=True))
+
+
+@pytest.mark.slow
+def test_the_tagger_of_moods_and_themes_speaks_where_no_head_was_trained(spark, tmp_path):
+    """Its last layer finds everything happy, and the only source is the sound."""
+    nights.write_inputs(tmp_path / "logs")
+    (tmp_path / "logs" / "tracks.csv").unlink()
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 64_000), 16_000)
+    pd.DataFrame([{"track_id": "t00", "artist": "A", "audio_path": "a.wav"}]).to_csv(
+        tmp_path / "tracks.csv", index=False
+    )
+    happy = MoodTheme(tags=56)
+    torch.nn.init.zeros_(happy.dense.weight)
+    happy.dense.bias.data = torch.where(torch.arange(56) == 26, 9.0, -99.0)
+
+    def night(day: int, network: MoodTheme) -> nights.Made:
+        save(network, tmp_path / f"{day}.safetensors")
+        weights = f"embedding.weights={tmp_path / f'{day}.safetensors'}"
+        settings = nights.settings_of(tmp_path, "embedding.excerpts=1", "embedding.network=moodtheme", weights)
+        jobs = ("ingest_tracks", "embed_tracks", "tag_emotions")
+        return nights.run(settings, only=jobs, run_date=dt.date(2025, 3, day))
+
+    row = emotions(night(1, happy)).loc["t00"]
+    assert list(row["sources"]) == ["audio"]
+    assert row["label"] == "happy"
+    assert (row["valence"], row["arousal"]) == pytest.approx((0.9, 0.4), abs=1e-4)
+    with pytest.raises(InputError, match="50 tags, not the 56 of MTG-Jamendo"):
+        night(2, MoodTheme(tags=50))
