@@ -77,9 +77,10 @@ bench-speed: .venv  ## times beside their yardsticks, whole nights on 1 and 10 m
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py ingest 10000000
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py warm
 
-bench-tracks: .venv  ## what embeddings cost and are good for, and new tracks, on the data sets in MUSAI_SHARED
+bench-tracks: .venv  ## embeddings, new tracks, emotion and mood lists, on the data sets in MUSAI_SHARED
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/tracks.py
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/emotion.py
+	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/moods.py
 
 bench-music: .venv  ## generated against real music, on what ships and the data sets in MUSAI_SHARED
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/music.py

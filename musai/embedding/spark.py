@@ -147,9 +147,9 @@ def _together(
     if slots < processes:  # a barrier stage that cannot start at once would wait for ever, or fail without a word of it
         raise InputError(f"embedding.train_processes: {processes} do not fit into the {slots} tasks that run at once")
     distributor = TorchDistributor(num_processes=processes, local_mode=False, use_gpu=embedder.device == "gpu")
-    found = distributor.run(_process, rows, embedder, schedule, place)
-    if isinstance(found, str):
-        raise InputError(found)
+    found: Trained | str | None = distributor.run(_process, rows, embedder, schedule, place)
+    if not isinstance(found, Trained):
+        raise InputError(str(found))
     return found
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import load, save
 from musai.config import Embedding
 from musai.embedding import audio, rendering, weights
 from musai.embedding.audio import Plan, Unusable
-from musai.embedding.network import NETWORKS
+from musai.embedding.network import NETWORKS, Network
 from musai.errors import InputError
 from musai.inputs import media
 
@@ -89,7 +89,7 @@ def embedder_of(settings: Embedding, roots: Sequence[str], trained: bytes | None
     return Embedder(settings.network, tags, state, plan, settings.batch_excerpts, settings.device, tuple(roots))
 
 
-def opened(embedder: Embedder) -> weights.Network:
+def opened(embedder: Embedder) -> Network:
     """Its network with its weights."""
     network = NETWORKS[embedder.network](tags=embedder.tags)
     network.load_state_dict(load(embedder.state))
