@@ -27,7 +27,7 @@ from musai import config as configuration
 from musai.emotion.fusion import fuse
 from musai.emotion.models import Models as EmotionModels
 from musai.emotion.weights import shipped
-from musai.ranking import heldout, moods
+from musai.ranking import moods
 from musai.ranking.blocks import Lists
 from tests.benchmarks import beyond
 
