@@ -240,7 +240,7 @@ ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", "low_pass", "user_knn", TrackMethod], NotNegative]
+    blend: dict[Literal["als", "low_pass", "user_knn", "mood", TrackMethod], NotNegative]
     lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
@@ -334,7 +334,7 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
 
 
-NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn")  # parts of the blend beside similarity.track_methods
+NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn", "mood")  # parts of the blend beside similarity.track_methods
 
 
 def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:

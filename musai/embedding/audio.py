@@ -19,6 +19,7 @@ SAMPLE_RATE = 16_000
 SHORTEST_S = 0.5
 SILENCE = 1e-4  # root mean square of full scale: -80 dB
 WHOLE_OGG_TAIL = 1 << 16  # bytes; an Ogg page is at most 65,307 long
+VORBIS_BLOCK = 8192  # frames; after a seek libsndfile may leave out as much of an Ogg file's end
 FORMATS = {  # what a suffix promises, by libsndfile's names
     ".wav": {"WAV", "WAVEX", "RF64"},
     ".flac": {"FLAC"},
@@ -110,7 +111,8 @@ def _excerpt(sound: soundfile.SoundFile, start_s: float, plan: Plan) -> np.ndarr
     wanted = min(sound.frames - start, int(np.ceil(plan.seconds * rate)))
     sound.seek(start)
     frames = sound.read(wanted, dtype="float32", always_2d=True)
-    if len(frames) < wanted:
+    missing = wanted - len(frames)
+    if missing > (VORBIS_BLOCK if sound.format == "OGG" else 0):  # whether Ogg is whole, its last page has said
         raise Unusable("truncated")
     mono = frames.mean(axis=1)
     if rate != SAMPLE_RATE:

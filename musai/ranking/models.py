@@ -128,7 +128,8 @@ def _build(sources: Sources, folder: pathlib.Path) -> None:
     if methods := predicted.asked(sources.methods):
         assert sources.similarity
         near = _square_neighbours(folder, sources.methods, "mean_centred", known)
-        predicted.build(methods, str(sources.matrix), sources.users, near, sources.similarity, sources.seed, folder)
+        of_matrix = (str(sources.matrix), sources.users, near, sources.similarity, sources.seed)
+        predicted.build(methods, *of_matrix, sources.emotions, ids[:known], folder)
     extras.build(sources, ids, known, folder)
 
 

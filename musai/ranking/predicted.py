@@ -1,5 +1,6 @@
 """The parts of the blend that score every track at once: the memory-based predictors (musai.similarity.predictors),
-the low-pass filter (musai.similarity.low_pass) and what like listeners have (musai.similarity.user_knn).
+the low-pass filter (musai.similarity.low_pass), what like listeners have (musai.similarity.user_knn) and the moods that
+a listener has more of than others (musai.ranking.mood_taste).
 
 Their arrays are worked out on each node from the whole matrix, so they serve where one machine holds it; what they
 predict for every track then stands in the blend as any other part does.
@@ -12,17 +13,21 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 
 from musai.config import Similarity
-from musai.matrix.reading import read_matrix
+from musai.matrix.reading import read_matrix, read_table
+from musai.ranking import mood_taste
+from musai.ranking.mood_taste import MoodTaste
 from musai.similarity import neighbours, predictors
 from musai.similarity.low_pass import LowPass, low_pass
 from musai.similarity.user_knn import UserKnn, user_knn
 
 BY_ITSELF: dict[str, type[LowPass | UserKnn]] = {"low_pass": LowPass, "user_knn": UserKnn}  # fields are arrays
-METHODS = ("mean_centred", "neighbourhood_average", *BY_ITSELF)
-Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage | LowPass | UserKnn
+OF_ARRAYS: dict[str, type[LowPass | UserKnn | MoodTaste]] = {**BY_ITSELF, mood_taste.METHOD: MoodTaste}
+METHODS = ("mean_centred", "neighbourhood_average", *OF_ARRAYS)
+Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage | LowPass | UserKnn | MoodTaste
 
 
 def asked(methods: Sequence[str]) -> list[str]:
@@ -37,15 +42,19 @@ def build(
     near: neighbours.Neighbours,
     settings: Similarity,
     seed: int,
+    emotions_uri: str | None,
+    ids: pa.Array,
     folder: pathlib.Path,
 ) -> None:
-    """Write the arrays of `methods` from the matrix [users, known]; `near`: the neighbours of mean_centred."""
+    """Write the arrays of `methods` from the matrix [users, known]; `near`: the neighbours of mean_centred; ids: the
+    known tracks, which `mood` finds in `track_emotions`."""
     matrix = read_matrix(matrix_uri, users, len(near.indices))
     for method in methods:
         if method in BY_ITSELF:
-            made = by_itself(method, matrix, settings, seed)
-            for field in dataclasses.fields(made):
-                np.save(folder / f"{method}.{field.name}.npy", getattr(made, field.name))
+            _save_arrays(folder, method, by_itself(method, matrix, settings, seed))
+        elif method == mood_taste.METHOD:
+            emotions = read_table(str(emotions_uri), mood_taste.COLUMNS)
+            _save_arrays(folder, method, mood_taste.mood_taste(emotions, ids))
         elif method == "mean_centred":
             centred = predictors.mean_centred(matrix, near)
             _save(folder, method, centred.similarity, centred.item_means, centred.mean)
@@ -65,7 +74,7 @@ def opened(methods: Sequence[str], folder: pathlib.Path) -> dict[str, Predictor]
     """The predictors over mapped arrays."""
     found: dict[str, Predictor] = {}
     for method in methods:
-        if kind := BY_ITSELF.get(method):
+        if kind := OF_ARRAYS.get(method):
             found[method] = kind(*(_mapped(folder, method, field.name) for field in dataclasses.fields(kind)))
             continue
         data, indices, indptr, per_item, mean = (_mapped(folder, method, part) for part in PARTS)
@@ -87,6 +96,11 @@ def scores(predictor: Predictor, indptr: np.ndarray, indices: np.ndarray, values
 
 
 PARTS = ("data", "indices", "indptr", "per_item", "mean")
+
+
+def _save_arrays(folder: pathlib.Path, method: str, made: LowPass | UserKnn | MoodTaste) -> None:
+    for field in dataclasses.fields(made):
+        np.save(folder / f"{method}.{field.name}.npy", getattr(made, field.name))
 
 
 def _save(folder: pathlib.Path, method: str, square: sp.csr_matrix, per_item: np.ndarray, mean: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from musai import columns
 from musai.config import Config
-from musai.ranking import blocks, extras, moods, predicted
+from musai.ranking import blocks, extras, mood_taste, moods, predicted
 from musai.ranking.blocks import Lists
 from musai.ranking.models import Sources
 from musai.ranking.reranking import Reranking
@@ -17,14 +17,15 @@ EMOTIONS = "track_emotions"
 BY_THEMSELVES = (columns.NEW_RELEASES, columns.MADE_FOR_YOU)  # lists that the blend's scores do not make
 
 
-def blend_of(config: Config) -> dict[str, float]:
-    """The parts that have a weight."""
-    return {name: weight for name, weight in config.recommend.blend.items() if weight}
+def blend_of(run: Run, config: Config) -> dict[str, float]:
+    """The parts that have a weight, and what they need."""
+    missing = {mood_taste.METHOD} if not run.has("track_emotions") else set()
+    return {name: weight for name, weight in config.recommend.blend.items() if weight and name not in missing}
 
 
 def sources_of(run: Run, config: Config, blocked: Sequence[str], fold_in: bool) -> Sources:
     """`blocked`: tracks that are never listed; `fold_in`: whether listeners may come whom the training did not have."""
-    settings, blend = config.recommend, blend_of(config)
+    settings, blend = config.recommend, blend_of(run, config)
     has_tracks, has_emotions = run.has("tracks"), run.has("track_emotions")
     calibrate_by = settings.calibrate_by if settings.calibration and not _lacks(run, settings.calibrate_by) else None
     popularity_by = settings.popularity_by if has_tracks else None
@@ -61,7 +62,7 @@ def lists_of(run: Run, config: Config) -> Lists:
     return Lists(
         settings.top_n,
         tuple(name for name in settings.lists if name not in (*BY_THEMSELVES, *missing)),
-        blend_of(config),
+        blend_of(run, config),
         settings.max_tracks_per_artist or 0,
         chosen if settings.reranked else None,
     )
@@ -79,6 +80,8 @@ def _left_out(run: Run, config: Config) -> Iterator[tuple[str, str]]:
             yield name, "the catalogue's artists (inputs.tracks)"
         elif name.startswith(moods.PREFIX) and not run.has("track_emotions"):
             yield name, EMOTIONS
+    if settings.blend.get("mood") and not run.has("track_emotions"):
+        yield "recommend.blend: mood", EMOTIONS
     if settings.calibration and (lacking := _lacks(run, settings.calibrate_by)):
         yield "recommend.calibration", lacking
     if settings.popularity_by and not run.has("tracks"):

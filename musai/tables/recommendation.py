@@ -254,7 +254,7 @@ DECLARED = (
             rank int | 1 = first
             track_id string | the track
             score float | of the blend, comparable within a list only; re-ranking and the artist cap may leave its order
-            source string | the largest part: als, low_pass, a method, popularity, catalogue, content, style
+            source string | the largest part: als, low_pass, mood, a method, popularity, catalogue, content, style
             because_track_id string | the heard track that speaks most for it; null where no neighbour does
         """),
         "Top-N lists.",

@@ -17,6 +17,7 @@ from musai.errors import InputError
 from tests import nights
 
 SAD = "I miss you so, my heart is broken / I cry alone in the dark tonight / Sad and lonely, all is lost"
+MOODY = "recommend.blend={als: 0.4, linear: 0.2, mood: 0.4}"
 HAPPY = "What a wonderful happy day / I love you, we laugh and dance / Thank you for this great joy"
 TRACKS = {
     "t00": {"lyrics": SAD, "language": "en"},
@@ -52,13 +53,15 @@ def two_nights(spark, tmp_path_factory: pytest.TempPathFactory) -> tuple[nights.
     (folder / "sad.mid").write_bytes(midi((45, 48, 52), 24, 460, 45, 52))
     (folder / "happy.mid").write_bytes(midi((60, 64, 67), 96, 200, 110, 168))
     (folder / "broken.mid").write_bytes(b"MThd and no more")
-    settings = nights.settings_of(folder, "recommend.top_n=3", "emotion.min_confidence=0.2")
+    settings = nights.settings_of(
+        folder, "recommend.top_n=3", "emotion.min_confidence=0.2", "generation.tracks=0", MOODY
+    )
     made = []
-    for number, words in enumerate((HAPPY, SAD)):
+    for number, (words, only) in enumerate(((HAPPY, ()), (SAD, ("ingest_tracks", "embed_tracks", "tag_emotions")))):
         tracks = {**TRACKS, "t01": {**TRACKS["t01"], "lyrics": words}}
         rows = [{"track_id": track, "artist": track, **columns} for track, columns in tracks.items()]
         pd.DataFrame(rows).to_csv(folder / "tracks.csv", index=False)
-        made.append(nights.run(settings, run_date=dt.date(2025, 3, 1 + number)))
+        made.append(nights.run(settings, run_date=dt.date(2025, 3, 1 + number), only=only))
     return made[0], made[1]
 
 
@@ -153,3 +156,12 @@ def test_the_tagger_of_moods_and_themes_speaks_where_no_head_was_trained(spark, 
     assert (row["valence"], row["arousal"]) == pytest.approx((0.9, 0.4), abs=1e-4)
     with pytest.raises(InputError, match="50 tags, not the 56 of MTG-Jamendo"):
         night(2, MoodTheme(tags=50))
+
+
+def test_mood_is_a_part_of_the_blend(two_nights) -> None:
+    made = two_nights[0]
+    lists, items = made.table("recommendations"), made.table("items")
+    sources = set(lists.loc[lists["list"] == "for_you", "source"])
+    assert "mood" in sources
+    listed = lists[(lists["list"] == "for_you") & (lists["source"] == "mood")]
+    assert set(listed["track_id"]) <= set(items["track_id"])
