@@ -19,16 +19,20 @@ SEED = int(os.environ.get("MUSAI_FAULTS_SEED", "1"))
 DATE = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=30)  # of the nights that faults happen to
 
 
+ROWS = pytest.StashKey[dict[str, Row]]()
+
+
 @pytest.fixture(scope="session")
-def fault_rows(request: pytest.FixtureRequest):
+def fault_rows(request: pytest.FixtureRequest) -> dict[str, Row]:
     """What came of every fault; printed when all tests are done."""
-    found: dict[str, Row] = {}
-    yield found
-    text = io.StringIO()
-    show(found, Console(file=text, width=160))
-    printer = request.config.pluginmanager.get_plugin("terminalreporter")
-    if found and printer:
-        printer.write_line("\n" + text.getvalue())
+    return request.config.stash.setdefault(ROWS, {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if found := config.stash.get(ROWS, None):
+        text = io.StringIO()
+        show(found, Console(file=text, width=160))
+        terminalreporter.write_line("\n" + text.getvalue())
 
 
 @pytest.fixture(scope="session")
