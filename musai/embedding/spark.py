@@ -28,6 +28,7 @@ REJECT = "source string, place string, reason string, raw string"
 SCHEMA = (
     f"track_id string, embedding array<float>, content_hash string, carried boolean, rejects array<struct<{REJECT}>>"
 )
+GPU_OF_A_TASK = "spark.task.resource.gpu.amount"  # what tells TorchDistributor which card is whose
 TRAINED = "embedding/{}"  # name in `models`, by network
 ROWS_OUT = 64
 TRACKS_A_TASK = 32  # fewer are not worth another network
@@ -146,7 +147,10 @@ def _together(
     slots = cores(session) // int(session.conf.get("spark.task.cpus", "1") or 1)
     if slots < processes:  # a barrier stage that cannot start at once would wait for ever, or fail without a word of it
         raise InputError(f"embedding.train_processes: {processes} do not fit into the {slots} tasks that run at once")
-    distributor = TorchDistributor(num_processes=processes, local_mode=False, use_gpu=embedder.device == "gpu")
+    gpu = embedder.device == "gpu"
+    if gpu and not session.conf.get(GPU_OF_A_TASK, None):
+        raise InputError(f"embedding.train_processes: {processes} on GPUs need {GPU_OF_A_TASK}=1 of spark-submit")
+    distributor = TorchDistributor(num_processes=processes, local_mode=False, use_gpu=gpu)
     found: Trained | str | None = distributor.run(_process, rows, embedder, schedule, place)
     if not isinstance(found, Trained):
         raise InputError(str(found))

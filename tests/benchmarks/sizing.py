@@ -7,13 +7,14 @@
 A cost is processor time, or memory at the peak, for one more row: the difference of a large and a small run, so that
 what every run pays (starting Python, compiling) is not in it. The table assumes listeners of a lognormal number of
 tracks (sigma 1) and a popularity that falls with a track's rank to the 0.8; the configuration is conf/base.yaml.
-Not in it: ingest, audit and writing, which Spark spreads over all executors, the part user_knn of the blend, the
+Not in it: audit and the writing of lists, which Spark spreads over all executors, the part user_knn of the blend, the
 evaluation, the jobs that hear, read and make music, and a GPU.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import pathlib
@@ -26,19 +27,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import threadpoolctl
+from rich.console import Console
 
 from musai import config as configuration
+from musai import pipeline
 from musai.factorization import als
 from musai.matrix.reading import read_matrix
+from musai.progress import Progress
 from musai.ranking import blocks
 from musai.similarity import neighbours
-from tests.benchmarks import ranking
+from tests.benchmarks import logs, ranking
 
 # `sizing.py measure`, one core of a shared x86-64 machine.
 READ_S, READ_BYTES = 1.0e-7, 20.0  # read_matrix: an entry
 ALS_S, ALS_BYTES = 9.0e-9, 57.0  # an entry, sweep and factor; an entry at the peak, reading included
 NEAR_S, NEAR_BYTES = 2.4e-8, 71.0  # a product of the sum over rows of |N|^2; an entry at the peak, likewise
 NEAR_ROW_BYTES = 60.0  # a row and neighbour; see musai/similarity/neighbours.py
+INGEST_S = 1.0e-5  # ingest_interactions and build_user_item, Parquet: a row of the log
 RANK_S, RANK_TRACK_S = 1.0e-4, 3.4e-9  # a listener, two lists of 100 (ranking.py); a listener and track
 
 FACTORS, SWEEPS, TOP_N, SCORING, PUBLISHED = 64, 15, 100, 300, 50  # conf/base.yaml
@@ -77,6 +82,7 @@ SIZES = (
 @dataclasses.dataclass(frozen=True)
 class Need:
     executors: int
+    ingest_h: float  # spread over the executors: reading the logs, building the matrix
     overhead_gb: int  # memory beside the heap: the training task's, or that of all workers that rank
     users_h: float  # in one task: neighbours of listeners
     alone_h: float  # in one task each: neighbours of tracks and ALS
@@ -96,6 +102,7 @@ def need(size: Size) -> Need:
     executors = max(1, math.ceil(rank_s / 3600 / CORES / RANKED_WITHIN_H))
     return Need(
         executors,
+        INGEST_S * size.plays / 3600 / CORES / executors,
         math.ceil(PYTHON_GB + max(READ_BYTES * entries / GB, als_gb, near_gb, rank_gb)),
         NEAR_S * size.products(of_tracks=False) / CORES / 3600,
         (near_s + als_s + 4 * READ_S * entries) / CORES / 3600,
@@ -147,11 +154,11 @@ def paper(size: Size) -> str:
 
 def table() -> None:
     print(f"| listeners x tracks | rows of the log | executors of {CORES} cores | heap + overhead", end=" ")
-    print("| h: neighbours of listeners | h: of tracks, ALS | h: ranking |")
-    print("|---|---|---|---|---|---|---|")
+    print("| h: ingest, matrix | h: neighbours of listeners | h: of tracks, ALS | h: ranking |")
+    print("|---|---|---|---|---|---|---|---|")
     for size in SIZES:
         found = need(size)
-        hours = (found.users_h, found.alone_h, found.rank_h)
+        hours = (found.ingest_h, found.users_h, found.alone_h, found.rank_h)
         print(f"| {size.users:,} x {size.tracks:,} | {size.plays:,} | {found.executors}", end=" ")
         print(f"| {JVM_GB} + {found.overhead_gb} GB |", " | ".join(f"{one:.2f}" for one in hours), "|")
 
@@ -177,6 +184,8 @@ def one(name: str, path: str, size: int) -> dict[str, float]:
         part, room = ranking.block_of(blocks.MAX_BLOCK, share, rng), np.zeros((blocks.MAX_BLOCK, size), np.float32)
         lists = blocks.Lists(TOP_N, ("discover", "for_you"), {"cooccurrence": 0.5, blocks.ALS: 0.5}, 0)
         return {"amount": size, "cpu_s": ranking.whole_cost([part], made, lists, room) / 1e3, "bytes": 0}
+    if name == "ingest":
+        return ingest(pathlib.Path(path), size)
     before = time.process_time()
     matrix = read_matrix(path, size, size)
     amount = float(matrix.nnz)
@@ -194,12 +203,22 @@ def one(name: str, path: str, size: int) -> dict[str, float]:
     return {"amount": amount, "entries": float(matrix.nnz), "cpu_s": spent, "bytes": peak}
 
 
+def ingest(folder: pathlib.Path, plays: int) -> dict[str, float]:
+    """Seconds of the two jobs on one core, driver, Spark and Python workers together."""
+    logs.write(folder / "logs", plays)
+    settings = [f"inputs.interactions={folder / 'logs'}", f"warehouse={folder / 'warehouse'}", "spark.master=local[1]"]
+    request = pipeline.Request(only=("ingest_interactions", "build_user_item"))
+    quiet = Progress(Console(file=io.StringIO()))
+    seconds = pipeline.nightly(configuration.load([], settings), request, quiet).seconds
+    return {"amount": plays, "cpu_s": sum(seconds.values()), "bytes": 0}
+
+
 def marginal(name: str, small: int, large: int) -> tuple[float, float]:
     """Processor seconds for one more of what a task's time grows with, and bytes at its peak for one more entry."""
     found: list[dict[str, float]] = []
     for size in (small, large):
         with tempfile.TemporaryDirectory() as folder:
-            path, side = ("", size) if name == "rank" else write_entries(pathlib.Path(folder), size)
+            path, side = (folder, size) if name in ("rank", "ingest") else write_entries(pathlib.Path(folder), size)
             command = [sys.executable, "-m", "tests.benchmarks.sizing", "one", name, path, str(side)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found.append(json.loads(done.stdout.splitlines()[-1]))
@@ -215,6 +234,7 @@ def measure() -> None:
     print(f"ALS_S, ALS_BYTES = {seconds / 2 / FACTORS:.1e}, {size:.0f}")
     seconds, size = marginal("near", 500_000, 1_500_000)
     print(f"NEAR_S, NEAR_BYTES = {seconds:.1e}, {size:.0f}")
+    print(f"INGEST_S = {marginal('ingest', 1_000_000, 4_000_000)[0]:.1e}")
     print(f"RANK_TRACK_S = {marginal('rank', 10_000, 50_000)[0]:.1e}")
 
 
