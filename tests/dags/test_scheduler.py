@@ -20,7 +20,7 @@ import pytest
 
 from musai import tables
 from tests.dags.conftest import ROOT, Airflow
-from tests.dags.test_whole_night import write_inputs
+from tests.dags.test_whole_night import groups, write_inputs
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -103,7 +103,7 @@ def test_a_scheduled_and_a_backfilled_night_on_postgresql(postgres: str, tmp_pat
     port = str(free_port())
     environment = {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres, "AIRFLOW__API__PORT": port, "MUSAI_CONFIG": str(config),
-        "MUSAI_TOGETHER": "compute_similarities+train_als+recommend_tracks+evaluate_recommendations,audit_run+publish",
+        "MUSAI_TOGETHER": ",".join("+".join(group) for group in groups() if len(group) > 1),
     }  # fmt: skip
     airflow = Airflow(home)
 
