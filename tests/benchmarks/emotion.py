@@ -20,7 +20,7 @@ import numpy as np
 from safetensors.numpy import load
 
 from musai import config
-from musai.embedding.tracks import Heard, embedded, embedder_of
+from musai.embedding.tracks import Embedder, Heard, embedded, embedder_of
 from musai.emotion import calibration, notes, sound, sound_tags
 from musai.emotion.chinese import NGRAMS
 from musai.emotion.models import Models
@@ -162,22 +162,32 @@ def emotify() -> None:
 
 def tagger() -> None:
     """The published tagger's 56 tags on Emotify's recordings; nothing is fitted."""
-    weights = SHARED / "weights/mtg_jamendo_moodtheme/best_model.pth"
-    overrides = ["embedding.network=moodtheme", f"embedding.weights={weights}", "embedding.excerpts=1"]
-    folder = SHARED / "music/emotify"
-    sounds = folder / "audio_30s_16k_ogg"
-    embedder = embedder_of(config.load([], overrides).embedding, [str(sounds)])
-    with io.StringIO((folder / "labels_from_raw.csv").read_text(encoding="utf-8")) as lines:
-        rows = list(csv.DictReader(lines))
-    heard = [Heard(row["file"], f"{row['file']}.ogg", None) for row in rows]
-    found = np.stack([track.embedding for track in embedded(heard, embedder, 2) if track.embedding is not None])
+    found, embedder = heard_by("mtg_jamendo_moodtheme", "moodtheme")
     state = load(embedder.state)
     values = sound_tags.read(found, state["dense.weight"], state["dense.bias"])
+    rows = emotify_labels()
     ratings = {name: np.array([float(row[name]) for row in rows]) for name in sound.EMOTIFY}
     truth = measures.scaled(sound.affect(ratings))
     for number, what in enumerate(("valence", "arousal")):
-        say(f"Emotify by 56 tags, r {what}", np.corrcoef(values[:, number], truth[:, number])[0, 1], "-")
+        say(f"Emotify by 56 tags, r {what}", float(np.corrcoef(values[:, number], truth[:, number])[0, 1]), "-")
         say("    error", float(np.sqrt(np.mean((values[:, number] - truth[:, number]) ** 2))), "no estimate .500")
+
+
+def emotify_labels() -> list[dict[str, str]]:
+    with io.StringIO((SHARED / "music/emotify/labels_from_raw.csv").read_text(encoding="utf-8")) as lines:
+        return list(csv.DictReader(lines))
+
+
+def heard_by(folder: str, network: str) -> tuple[np.ndarray, Embedder]:
+    """Embeddings [400, E] of Emotify's recordings by published weights, and the embedder."""
+    sounds = SHARED / "music/emotify/audio_30s_16k_ogg"
+    weights = SHARED / "weights" / folder / "best_model.pth"
+    overrides = [f"embedding.network={network}", f"embedding.weights={weights}", "embedding.excerpts=1"]
+    embedder = embedder_of(config.load([], overrides).embedding, [str(sounds)])
+    heard = [Heard(row["file"], f"{row['file']}.ogg", None) for row in emotify_labels()]
+    found = list(embedded(heard, embedder, 2))
+    assert not [track.rejects for track in found if track.embedding is None]
+    return np.stack([track.embedding for track in found if track.embedding is not None]), embedder
 
 
 PARTS = {"words": words, "chinese": chinese_words, "notes": vgmidi, "sound": emotify, "tagger": tagger}
