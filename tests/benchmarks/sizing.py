@@ -43,7 +43,7 @@ READ_S, READ_BYTES = 1.0e-7, 20.0  # read_matrix: an entry
 ALS_S, ALS_BYTES = 9.0e-9, 57.0  # an entry, sweep and factor; an entry at the peak, reading included
 NEAR_S, NEAR_BYTES = 2.4e-8, 71.0  # a product of the sum over rows of |N|^2; an entry at the peak, likewise
 NEAR_ROW_BYTES = 60.0  # a row and neighbour; see musai/similarity/neighbours.py
-INGEST_S = 1.0e-5  # ingest_interactions and build_user_item, Parquet: a row of the log
+INGEST_S = 1.3e-5  # ingest_interactions and build_user_item, Parquet: a row of the log
 RANK_S, RANK_TRACK_S = 1.0e-4, 3.4e-9  # a listener, two lists of 100 (ranking.py); a listener and track
 
 FACTORS, SWEEPS, TOP_N, SCORING, PUBLISHED = 64, 15, 100, 300, 50  # conf/base.yaml
