@@ -9,7 +9,9 @@ import pytest
 import scipy.sparse as sp
 
 from musai import config as configuration
+from musai.emotion.fusion import LABELS
 from musai.ranking import blocks, models, predicted
+from musai.ranking.mood_taste import mood_taste
 from musai.similarity import neighbours, predictors
 from musai.similarity.low_pass import low_pass
 from musai.similarity.user_knn import user_knn
@@ -33,6 +35,14 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
     near = neighbours.track_neighbours(matrix, "mean_centred", settings, 1)
     row, place = np.nonzero(near.indices >= 0)
     coo = matrix.tocoo()
+    likely = [[(LABELS[i % 4], 0.5 + i / 100), (LABELS[4], 0.5 - i / 100)] for i in range(TRACKS)]
+    emotions = {
+        "track_id": [f"t{i:02d}" for i in range(TRACKS)],
+        "arousal": np.zeros(TRACKS),
+        "label": ["neutral"] * TRACKS,
+        "confidence": np.linspace(0.1, 0.9, TRACKS),
+        "probabilities": pa.array(likely, pa.map_(pa.string(), pa.float64())),
+    }
     sources = models.Sources(
         items=written(
             tmp_path, "items", item_index=pa.array(range(TRACKS), pa.int32()),
@@ -47,7 +57,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
             tmp_path, "matrix", user_index=coo.row.astype(np.int32), item_index=coo.col.astype(np.int32),
             weight=coo.data,
         ),
-        users=USERS, similarity=settings, seed=1,
+        users=USERS, similarity=settings, seed=1, emotions=written(tmp_path, "emotions", **emotions),
     )  # fmt: skip
     opened = models.opened(sources)
     block = blocks.Block(
@@ -59,6 +69,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
         "neighbourhood_average": predictors.neighbourhood_average(matrix),
         "low_pass": low_pass(matrix, 6, 1),
         "user_knn": user_knn(matrix, settings),
+        "mood": mood_taste(pa.table(emotions), pa.array(emotions["track_id"], pa.large_string())),
     }[method].scores(matrix)
     names = blocks.source_names(opened)
     for u in range(USERS):
