@@ -47,13 +47,15 @@ def _earlier(night: Night) -> emotion.Earlier | None:
 
 def _tagger(night: Night) -> dict[str, weights.Stored]:
     """The last layer of the embedder, where that is the tagger of moods and themes with the weights it came with."""
+    settings = night.config.embedding
+    if settings.network != "moodtheme":
+        return {}
     from safetensors.numpy import load  # these take torch with them, which most nights of this job need not
 
     from musai.embedding.spark import TRAINED
     from musai.embedding.tracks import embedder_of
 
-    settings = night.config.embedding
-    if settings.network != "moodtheme" or night.published_weights(TRAINED.format(settings.network)):
+    if night.published_weights(TRAINED.format(settings.network)):
         return {}
     embedder = embedder_of(settings, roots_of(night.config.inputs))
     if embedder.tags != len(sound_tags.meanings()):
