@@ -94,7 +94,7 @@ lint: .venv  ## style, format, types, import rules, licences of what is installe
 
 audit: .venv  ## known vulnerabilities of what the lock files name (needs a network)
 	@for lock in jobs airflow; do echo "$(LOCKS)/$$lock.txt"; \
-	  $(UV) tool run pip-audit --require-hashes --disable-pip --requirement $(LOCKS)/$$lock.txt || exit 1; done
+	  $(UV) tool run pip-audit --strict --require-hashes --disable-pip --requirement $(LOCKS)/$$lock.txt || exit 1; done
 
 format: .venv  ## put style and format right where that can be done by itself
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -57,8 +57,7 @@ def described(
     """
     holds = holds_any(erased)
 
-    def place(file: str, line: int | None) -> str:
-        name = names.get(plain(file), plain(file))
+    def place(name: str, line: int | None) -> str:
         if line is None:
             return name
         return f"{name}:row {line}" if name in rows else f"{name}:{line}"
@@ -69,7 +68,8 @@ def described(
     def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             files, lines, reasons, raws, unknown = (column.to_pylist() for column in batch.columns)
-            places = [place(file, line) for file, line in zip(files, lines, strict=True)]
+            known = {file: names.get(plain(file), plain(file)) for file in set(files)}
+            places = [place(known[file], line) for file, line in zip(files, lines, strict=True)]
             texts = [text(raw, user) for raw, user in zip(raws, unknown, strict=True)]
             arrays = [pa.array(values, pa.string()) for values in (places, reasons, texts)]
             yield pa.RecordBatch.from_arrays(arrays, names=["place", "reason", "raw"])

@@ -17,16 +17,16 @@ import dataclasses
 import functools
 import urllib.parse
 import zlib
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from musai.errors import InputError
-from musai.inputs import headers, lines, listing, parquet_types, places, records
+from musai.inputs import headers, lines, listing, parquet_types, places, records, splits
 from musai.inputs.headers import Group, Survey, reason_of
 from musai.inputs.listing import Entry
 from musai.inputs.sources import Source
@@ -111,15 +111,17 @@ def _by_python(source: Source, group: Group) -> bool:
 
 
 def _spark_lines(spark: SparkSession, group: Group) -> DataFrame:
-    reader = spark.read.options(**READER)
-    frame = reader.text([entry.spark_path for entry in group.entries])
-    return frame.select(
+    return _scan(spark, group).select(
         F.col("_metadata.file_path").alias("_file"),
         F.col("_metadata.file_block_start").alias("_block"),
         F.monotonically_increasing_id().alias("_row"),
         F.lit(None).cast("bigint").alias("_line"),
         "value",
     )
+
+
+def _scan(spark: SparkSession, group: Group) -> DataFrame:
+    return spark.read.options(**READER).text([entry.spark_path for entry in group.entries])
 
 
 def _decoder(encoding: str) -> Any:
@@ -306,9 +308,12 @@ def _broken_by_spark(spark: SparkSession, tasks: Sequence[tuple[Entry, list[str]
 
 
 def bad_row(unknown: str = "false") -> str:
-    """A SQL expression for what `rejects` wants of a row; `unknown`: whether its user could not be told."""
-    return f"""named_struct('file', _file, 'block', _block, 'row', _row, 'line', _line, 'reason', _reason,
-        'raw', substring(_raw, 1, {places.RAW_BYTES}), 'unknown', {unknown})"""
+    """A SQL expression for what `rejects` wants of a row; `unknown`: whether its user could not be told.
+
+    Of a row whose user is known no more than what is shown; of another all that is looked at for erased users.
+    """
+    return f"""named_struct('file', _file, 'block', _block, 'row', _row, 'line', _line, 'reason', _reason, 'raw',
+        substring(_raw, 1, CASE WHEN {unknown} THEN {places.RAW_BYTES} ELSE {SHOWN_BYTES} END), 'unknown', {unknown})"""
 
 
 def rejects(spark: SparkSession, survey: Survey, bad: DataFrame, erased: Sequence[str] = ()) -> DataFrame:
@@ -333,22 +338,24 @@ def described(
     return frame.select(F.lit(survey.source.name).alias("source"), "place", "reason", "raw")
 
 
-def numbered(spark: SparkSession, survey: Survey, bad: DataFrame) -> DataFrame:
+def numbered(spark: SparkSession, survey: Survey, bad: DataFrame, files: Iterable[str] | None = None) -> DataFrame:
     """`bad` with `line` everywhere. Where Spark splits a file it is counted: the lines of the splits before, and the
-    place within the split.
+    place within the split. `files`: those of the rows without a line, where they are known.
 
-    For this the lines of every group with a bad row are read once more, though not looked at. It has to be the group
-    as a whole, or Spark would put other splits into a task and begin to number rows elsewhere.
+    For this the bytes of every group with a bad row are read once more. It has to be the group as a whole, or Spark
+    would put other splits into a task and begin to number rows elsewhere.
     """
-    files = {places.plain(row["file"]) for row in bad.where("line IS NULL").select("file").distinct().collect()}
-    dirty = [g for g in survey.groups if not files.isdisjoint(places.local(entry.spark_path) for entry in g.entries)]
+    if files is None:
+        files = [row["file"] for row in bad.where("line IS NULL").select("file").distinct().collect()]
+    plain = {places.plain(file) for file in files}
+    dirty = [g for g in survey.groups if not plain.isdisjoint(places.local(entry.spark_path) for entry in g.entries)]
     if not dirty:
         return bad
-    lines_read = functools.reduce(DataFrame.union, [_spark_lines(spark, group) for group in dirty])
-    split = lines_read.groupBy(F.col("_file").alias("file"), F.col("_block").alias("block"))
-    counted = split.agg(F.min("_row").alias("first"), F.count("*").alias("lines"))
-    before = Window.partitionBy("file").orderBy("block").rowsBetween(Window.unboundedPreceding, -1)
-    counted = counted.withColumn("before", F.coalesce(F.sum("lines").over(before), F.lit(0)))
+    found = []
+    for group in dirty:
+        paths = {places.local(entry.spark_path): entry.path for entry in group.entries}
+        found.append(splits.numbered(spark, splits.planned(_scan(spark, group)), paths, group.form.packed))
+    counted = F.broadcast(functools.reduce(DataFrame.union, found))
     place = "CASE WHEN row - first BETWEEN 0 AND lines - 1 THEN before + row - first + 1 END"
-    numbered = bad.join(F.broadcast(counted), ["file", "block"], "left")
-    return numbered.withColumn("line", F.coalesce("line", F.expr(place)))
+    numbered = bad.join(counted.select("file", "block", "first", "lines", "before"), ["file", "block"], "left")
+    return numbered.withColumn("line", F.coalesce("line", F.expr(place))).select(bad.columns)

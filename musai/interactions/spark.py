@@ -6,6 +6,7 @@ are kept in day folders (`_Merged`; see `musai.days`). What comes of it is the s
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import functools
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from musai.aliases.spark import Aliases
@@ -236,14 +237,24 @@ class _Whole:
     def used(self) -> DataFrame:
         return self.judged.where("_status = 'used'")
 
+    @functools.cached_property
+    def _tallies(self) -> Sequence[Row]:
+        """status, file, events; `file` where a row of it is bad and its line is still to be counted."""
+        file = F.expr("CASE WHEN _bad.line IS NULL THEN _bad.file END").alias("file")
+        rows = self.judged.groupBy(F.col("_status").alias("status"), file)
+        return rows.agg(F.sum("events").alias("events")).collect()
+
     def numbers(self) -> dict[str, int]:
-        rows = self.judged.groupBy("_status").agg(F.sum("events").alias("events")).collect()
-        return {row["_status"]: row["events"] for row in rows}
+        found: dict[str, int] = collections.Counter()
+        for row in self._tallies:
+            found[row["status"]] += row["events"]
+        return found
 
     def rejected(self) -> tuple[DataFrame, Mapping[str, str]]:
         survey = self.log.survey.only(self.log.named)
         bad = self.judged.where("_status = 'rejected'").select("_bad.*")
-        return inputs.numbered(self.log.spark, survey, bad), inputs.named(survey)
+        files = [row["file"] for row in self._tallies if row["file"]]
+        return inputs.numbered(self.log.spark, survey, bad, files), inputs.named(survey)
 
     def release(self) -> None:
         self.judged.unpersist()

@@ -1,10 +1,10 @@
 """What dirt costs at ingest: python tests/benchmarks/dirty.py [ROWS [SHARE [REPEATS]]]
 
 Writes a log of ROWS good rows (300,000 by default), and the same log with SHARE (0.01) of them more that cannot be
-used, of every kind the demo has and a few that are worse, mixed in evenly. Reads each REPEATS (3) times by the job
-`ingest_interactions`, in turns, and prints the median times beside what became of the rows: every bad row has to be
-in `rejected_rows`, and every good one in `interactions`. Exit status 1 where one is lost, or where the dirt costs
-more than a tenth.
+used, of every kind the demo has and, rarer, rows of up to 10 kB, mixed in evenly. Reads each REPEATS (3) times by the
+job `ingest_interactions`, in turns, and prints the shortest times (what disturbs a machine only adds) beside what
+became of the rows: every bad row has to be in `rejected_rows`, and every good one in `interactions`. Exit status 1
+where one is lost, or where the dirt costs more than a tenth.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import pathlib
-import statistics
 import sys
 import tempfile
 
@@ -24,13 +23,13 @@ from musai import pipeline
 from musai.demo.dirt import KINDS
 from musai.progress import Progress
 
-FILES, BLOCK = 8, 50_000
+FILES, BLOCK = 16, 50_000
 MOST = 0.10
 WORSE = (
     b"{u}," + b"x" * 10_000 + b",play,-1,{d}", b"{u},{t},play,1," + b"9" * 5_000, b"\x00,\x00,play,nan,{d}",
     b'"{u}""' * 200 + b",{t},play,1,{d}", b"," * 300, b"{u},{t},stolen,1,{d}",
 )  # fmt: skip
-TEMPLATES = [*(row for rows in KINDS.values() for row in rows), *WORSE]
+TEMPLATES = [*(row for rows in KINDS.values() for row in rows)] * 10 + [*WORSE]  # rarer, or their bytes are the cost
 
 
 def write_logs(folder: pathlib.Path, rows: int, share: float, seed: int = 1) -> int:
@@ -96,20 +95,21 @@ def main() -> int:
         bad = write_logs(folder, options.rows, options.share)
         seconds: dict[str, list[float]] = {"clean": [], "dirty": []}
         counts: dict[str, dict[str, int]] = {}
-        ingested(folder, "clean")  # which compiles
+        for log in ("clean", "dirty"):  # which compiles
+            ingested(folder, log)
         for _ in range(options.repeats):
             for log, found in seconds.items():
                 took, counts[log] = ingested(folder, log)
                 found.append(took)
-    return report({log: statistics.median(found) for log, found in seconds.items()}, counts, options.rows, bad)
+    return report({log: min(found) for log, found in seconds.items()}, counts, options.rows, bad)
 
 
-def report(medians: dict[str, float], counts: dict[str, dict[str, int]], rows: int, bad: int) -> int:
+def report(seconds: dict[str, float], counts: dict[str, dict[str, int]], rows: int, bad: int) -> int:
     whole = True
     for log, due in (("clean", 0), ("dirty", bad)):
-        print(f"{log}: {medians[log]:.1f} s, {counts[log]} ({rows:,} good and {due:,} bad rows were written)")
+        print(f"{log}: {seconds[log]:.1f} s, {counts[log]} ({rows:,} good and {due:,} bad rows were written)")
         whole &= counts[log]["used"] == rows and counts[log]["rejected"] == due
-    cost = medians["dirty"] / medians["clean"] - 1
+    cost = seconds["dirty"] / seconds["clean"] - 1
     print(f"cost of {bad / rows:.1%} dirt: {cost:+.1%} (bound: {MOST:.0%}); {'none' if whole else 'SOME ROWS'} lost")
     return 0 if whole and cost < MOST else 1
 
