@@ -32,9 +32,11 @@ class Host:
     prefix: Sequence[str] = ()
 
     def environment(self) -> dict[str, str]:
-        """Java, Spark and a temporary folder; nothing that leads to the project."""
+        """Java, Spark, a temporary folder and the kernels that BLAS is told to take, which its bits depend on; nothing
+        that leads to the project."""
         java = pathlib.Path(shutil.which("java") or "java").parent
         kept = {"JAVA_HOME": os.environ["JAVA_HOME"]} if "JAVA_HOME" in os.environ else {}
+        kept |= {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         return kept | {
             "PATH": f"{java}:/usr/local/bin:/usr/bin:/bin", "SPARK_HOME": str(SPARK_HOME), "HOME": str(self.folder),
