@@ -30,6 +30,7 @@ from musai.embedding import rendering, weights
 from musai.embedding.audio import SAMPLE_RATE
 from musai.embedding.network import Small
 from musai.embedding.training import nt_xent
+from musai.music import synthesis
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,8 @@ def _audible(from_scores: Sequence[Any], rng: np.random.Generator) -> Arrangemen
 
 
 def _excerpt(arrangement: Arrangement, start: float) -> np.ndarray:
-    part = arrangement.score.clip(start, start + SECONDS, clip_end=True)
-    sound = rendering.render(part.shift_time(-start)) if part.note_num() else np.zeros(0, np.float32)
+    part = synthesis.excerpt(arrangement.score, start, start + SECONDS)
+    sound = rendering.render(part) if part.note_num() else np.zeros(0, np.float32)
     samples = round(SECONDS * SAMPLE_RATE)
     return np.pad(sound[:samples], (0, max(0, samples - len(sound))))
 
@@ -185,7 +186,7 @@ def card(train_tunes: Sequence[Tune], steps: int, sha256: str, found: dict[str, 
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)  # the same bits whatever the machine's cores
-    steps = int(arguments[0]) if arguments else 240
+    steps = int(arguments[0]) if arguments else 1000
     target = Path(arguments[1]) if len(arguments) > 1 else weights.located("small", None, None)
     learn_from, held_out = tunes()
     log.info("%d tunes, %d held out", len(learn_from), len(held_out))

@@ -37,8 +37,9 @@ def flac(score: Any) -> bytes:
 
     from musai.embedding import rendering
     from musai.embedding.audio import SAMPLE_RATE
+    from musai.music import synthesis
 
-    start = score.to("second").clip(0, SOUND_S, clip_end=True)
+    start = synthesis.excerpt(score.to("second"), 0, SOUND_S)
     sound = rendering.render(start)[: round(SOUND_S * SAMPLE_RATE)]
     fade = np.minimum(1, np.arange(len(sound), 0, -1) / SAMPLE_RATE)
     level = PEAK / max(float(np.abs(sound).max(initial=0)), 1e-6)

@@ -47,10 +47,10 @@ def excerpts(path: pathlib.Path, plan: Plan) -> np.ndarray:
 
 def _excerpt(score: Any, start_s: float, plan: Plan) -> np.ndarray:
     lead_in_s = min(LEAD_IN_S, start_s)
-    part = score.clip(start_s - lead_in_s, start_s + plan.seconds, clip_end=True)
+    part = synthesis.excerpt(score, start_s - lead_in_s, start_s + plan.seconds)
     if part.note_num() == 0:
         return np.zeros(plan.samples, np.float32)
-    sound = render(part.shift_time(lead_in_s - start_s))[round(lead_in_s * SAMPLE_RATE) :]
+    sound = render(part)[round(lead_in_s * SAMPLE_RATE) :]
     sounds = sound[: plan.samples]
     if score.end() < plan.seconds:
         return filled(sounds, plan.samples)

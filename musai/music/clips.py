@@ -32,7 +32,7 @@ def sound(midi: bytes, seconds: float) -> np.ndarray:
     if not score.note_num():
         raise MidiFault("no notes")
     score = score.shift_time(-min(float(track.notes[0].time) for track in score.sort().tracks if len(track.notes)))
-    cut = score.clip(0, seconds, clip_end=False)  # True would leave out what rings on at the end
+    cut = synthesis.excerpt(score, 0, seconds)
     played = np.asarray(soxr.resample(synthesis.mono(cut), synthesis.RATE, RATE), np.float32)[: round(seconds * RATE)]
     return faded(np.pad(played, (0, max(RATE // 2 - len(played), 0))))
 

@@ -29,8 +29,9 @@ from musai.generation.judge import Judge
 from musai.generation.making import Maker
 from musai.generation.quadrants import QUADRANTS, quadrant
 from musai.generation.wishes import Wish
-from musai.music.notes import Piece, joined
+from musai.music.notes import Piece, joined, melody
 from tests.benchmarks import seams, transfer
+from tests.benchmarks.melody_model import MelodyModel
 from tests.generation.plants import PLANTS
 
 SHOWN_LAGS = (1, 2, 4, 6, 8, 12, 15)
@@ -49,25 +50,40 @@ def looped(piece: Piece) -> Piece:
     return joined([bar] * 16) if len(bar) > 1 else piece
 
 
-def likeness(what: str, ours: Sequence[Piece], law: Judge, style: str, excerpts: Sequence[Piece]) -> None:
+def likeness(
+    what: str, ours: Sequence[Piece], law: Judge, style: str, excerpts: dict[str, list[Piece]], model: MelodyModel
+) -> None:
     halves = {name: (one.real, one.other_half) for name, one in law.rules.items()}
     own = music_metrics.profile(ours)
     rows = music_metrics.compared(own, halves, style)
     held = halves[style][0]
-    spoilt = {
-        "shuffled": music_metrics.profile([shuffled(piece, number) for number, piece in enumerate(excerpts)]),
-        "looped": music_metrics.profile([looped(piece) for piece in excerpts]),
+    unlike = {
+        "shuffled": [shuffled(piece, number) for number, piece in enumerate(excerpts[style])],
+        "looped": [looped(piece) for piece in excerpts[style]],
     }
+    spoilt = {name: music_metrics.profile(pieces) for name, pieces in unlike.items()}
     bad = {name: music_metrics.likeness(those, held) for name, those in spoilt.items()}
     print(f"\n{what}, {style}: overlapping area, {len(ours)} tracks against {len(held)} real pieces")
     print(f"{'metric':22}{'ours':>8}{'real':>8}{'share':>8}{'other':>8}{'shuffled':>10}{'looped':>8}")
     for name, (area, same, other) in rows.items():
         more = f"{bad['shuffled'][name]:10.3f}{bad['looped'][name]:8.3f}"
         print(f"{name:22}{area:8.3f}{same:8.3f}{area / same:8.2f}{other:8.3f}{more}")
+    read = excerpts[style][::2]
+    others = [pieces for name, pieces in excerpts.items() if name != style]
+    areas = [surprise(model, those, read) for those in (ours, excerpts[style][1::2], *unlike.values())]
+    nearest = max((surprise(model, pieces, read) for pieces in others), default=float("nan"))
+    more = f"{areas[2]:10.3f}{areas[3]:8.3f}"
+    print(f"{'nats_a_note':22}{areas[0]:8.3f}{areas[1]:8.3f}{areas[0] / areas[1]:8.2f}{nearest:8.3f}{more}")
     print(f"bars alike by lag, mean: {' '.join(f'{lag:5}' for lag in SHOWN_LAGS)}")
     for name, profile in {"ours": own, "real": held, **spoilt}.items():
         means = [np.nanmean(profile.lags[:, lag - 1]) for lag in SHOWN_LAGS]
         print(f"  {name:22} {' '.join(f'{mean:5.2f}' for mean in means)}", flush=True)
+
+
+def surprise(model: MelodyModel, pieces: Sequence[Piece], real: Sequence[Piece]) -> float:
+    """Overlapping area of the nats a note of two sets of pieces."""
+    ours, theirs = ([model.nats(piece) for piece in those] for those in (pieces, real))
+    return music_metrics.overlapping_area(ours, theirs)
 
 
 def drafts(maker: Maker, style: str, count: int, first: int) -> list[Piece]:
@@ -132,6 +148,7 @@ def main(arguments: list[str]) -> None:
     unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
     few = {style: pieces if len(pieces) >= judge.FEWEST else corpus[TRAIN][style] for style, pieces in unseen.items()}
     excerpts = {style: music_metrics.excerpts(pieces) for style, pieces in few.items()}
+    language = {style: MelodyModel(pieces.values()) for style, pieces in corpus[TRAIN].items()}
     for method in (composer.METHOD, gan_composer.METHOD):
         if not files.styles()[method]:
             print(f"\n{method}: no model ships, nothing to measure")
@@ -139,7 +156,8 @@ def main(arguments: list[str]) -> None:
         maker = makers.maker(method, files, settings)
         for style in files.styles()[method]:
             made = drafts(maker, style, count, 10_000)
-            likeness(method, [piece for piece in made if len(np.unique(piece.onset)) > 1], law, style, excerpts[style])
+            heard = [piece for piece in made if len(np.unique(melody(piece).onset)) > 1]
+            likeness(method, heard, law, style, excerpts, language[style])
             refused(method, made, law, style)
             emotions(f"{method}, {style}", made)
             if method == gan_composer.METHOD:

@@ -25,6 +25,12 @@ def test_a_note_that_began_before_the_excerpt_is_heard_in_it(midi_file):
     assert np.abs(second[:8000]).max() > 0.01
 
 
+def test_a_note_that_rings_on_beyond_the_excerpt_is_heard_in_it_to_its_end(midi_file):
+    path = midi_file("organ.mid", [60], seconds_each=30.0, program=19)
+    for excerpt in rendering.excerpts(path, Plan(2.0, 1, 3600)):
+        assert np.abs(excerpt[-8000:]).max() > 0.01
+
+
 def test_what_cannot_be_heard_says_why(tmp_path, midi_file):
     (tmp_path / "empty.mid").write_bytes(b"")
     (tmp_path / "text.mid").write_text("no MIDI at all, whatever its name")
