@@ -80,8 +80,8 @@ def _left_out(run: Run, config: Config) -> Iterator[tuple[str, str]]:
             yield name, "the catalogue's artists (inputs.tracks)"
         elif name.startswith(moods.PREFIX) and not run.has("track_emotions"):
             yield name, EMOTIONS
-    if settings.blend.get(mood_taste.METHOD) and not run.has("track_emotions"):
-        yield f"recommend.blend: {mood_taste.METHOD}", EMOTIONS
+    if settings.blend.get("mood") and not run.has("track_emotions"):
+        yield "recommend.blend: mood", EMOTIONS
     if settings.calibration and (lacking := _lacks(run, settings.calibrate_by)):
         yield "recommend.calibration", lacking
     if settings.popularity_by and not run.has("tracks"):
