@@ -84,6 +84,7 @@ bench-tracks: .venv  ## embeddings, new tracks, emotion and mood lists, on the d
 
 bench-music: .venv  ## generated against real music, on what ships and the data sets in MUSAI_SHARED
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/music.py
+	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/frames.py
 
 lint: .venv  ## style, format, types, import rules, licences of what is installed
 	@$(BIN)/ruff check --quiet .

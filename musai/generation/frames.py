@@ -1,0 +1,202 @@
+"""Next-frame models of piano rolls: what sounds at frame t, from frames < t. Nats as the literature counts them.
+
+A recurrent network (LSTM, Hochreiter & Schmidhuber 1997) reads the frames. Its state gives the keys of the next one
+    independently  p(frame) = prod over keys of p(key)                             (the rows LSTM, GRU, TCN)
+    jointly        p(frame) = p(lowest) p(next above | lowest) ... p(no more | all)      (the rows RNN-RBM, RNN-NADE)
+The joint form is exact: pitches ascend, each is drawn from those above the last one, and a token ends the frame. A
+pitch is scored by itself and by its distance from the pitches of the frame before, so that voice leading is learnt
+once for all pitches. Pieces are moved by up to six semitones in training.
+
+Boulanger-Lewandowski, Bengio & Vincent 2012 set the task; Bai, Kolter & Koltun 2018 the figures of LSTM, GRU and TCN.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+KEYS = 88
+END = KEYS  # the token that ends a frame
+WIDEST = 12  # semitones between a pitch and one of the frame before
+SHIFTS = (-6, 5)  # semitones
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameSchedule:
+    """Training ends after `minutes`, or `patience` epochs in which the valid pieces got no likelier, three times over:
+    each time but the last the rate is divided by four and the best network taken up again."""
+
+    minutes: float = 10.0
+    patience: int = 6
+    batch: int = 16
+    longest: int = 200  # frames; longer pieces are cut
+    rate: float = 2e-3
+    decay: float = 1e-4
+    seed: int = 1
+
+
+class FrameRNN(nn.Module):
+    def __init__(self, joint: bool, hidden: int = 256, dropout: float = 0.4) -> None:
+        super().__init__()
+        self.joint = joint
+        self.read = nn.Linear(KEYS, hidden)
+        self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
+        self.drop = nn.Dropout(dropout)
+        self.keys = nn.Linear(hidden, KEYS + 1)
+        self.steps = nn.Linear(hidden, 2 * WIDEST + 1)  # of the pitches of the frame before
+        if joint:
+            self.pitch = nn.Embedding(KEYS + 1, hidden)
+            self.chord = nn.GRU(2 * hidden, hidden, batch_first=True)
+
+    def nats(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """float [B, T - 1]: -log p of frames 1, 2, ... of pieces float [B, T, KEYS]; 0 beyond a piece's length."""
+        state, _ = self.lstm(self.drop(F.relu(self.read(frames[:, :-1]))))
+        state = self.drop(state)
+        before, due = frames[:, :-1], frames[:, 1:]
+        within = torch.arange(1, frames.shape[1]) < lengths[:, None]
+        found = (
+            self._jointly(state[within], before[within], due[within])
+            if self.joint
+            else self._apart(state[within], before[within], due[within])
+        )
+        return torch.zeros(within.shape).masked_scatter(within, found)
+
+    def _apart(self, state: Tensor, before: Tensor, due: Tensor) -> Tensor:
+        logits = self.keys(state)[:, :KEYS] + _spread(self.steps(state), before)
+        return F.binary_cross_entropy_with_logits(logits, due, reduction="none").sum(-1)
+
+    def _jointly(self, state: Tensor, before: Tensor, due: Tensor) -> Tensor:
+        tokens = _tokens(due)  # [N, S]
+        begun = F.pad(tokens[:, :-1], (1, 0), value=END)
+        given = torch.cat([self.pitch(begun), state[:, None].expand(-1, tokens.shape[1], -1)], -1)
+        hidden = self.drop(self.chord(given)[0]) + state[:, None]
+        logits = self.keys(hidden)
+        near = _spread(self.steps(hidden), before[:, None].expand(-1, tokens.shape[1], -1))
+        logits = logits + F.pad(near, (0, 1))
+        last = torch.where(begun == END, -1, begun)
+        last[:, 1:] = torch.where(begun[:, 1:] == END, END, begun[:, 1:])  # after the end there is only the end
+        below = torch.arange(KEYS + 1) <= last[..., None]
+        below[..., END] = False
+        found = F.cross_entropy(logits.masked_fill(below, -1e9).transpose(1, 2), tokens, reduction="none")
+        found[:, 1:] = found[:, 1:].masked_fill(begun[:, 1:] == END, 0.0)
+        return found.sum(-1)
+
+
+    @torch.no_grad()
+    def marginals(self, frames: Tensor, samples: int, random: torch.Generator) -> Tensor:
+        """float [T - 1, KEYS]: how likely each key is to sound in frames 1, 2, ... of one piece float [T, KEYS].
+
+        p(key) = the mean, over frames drawn from the model, of what each of their steps gave the key (no more is drawn
+        than the steps: Rao and Blackwell).
+        """
+        state, _ = self.lstm(F.relu(self.read(frames[None, :-1])))
+        state, before = (one.repeat_interleave(samples, 0) for one in (state[0], frames[:-1]))
+        token = torch.full((len(state),), END)
+        found = torch.zeros(len(state), KEYS + 1)
+        hidden, alive = None, torch.ones(len(state), dtype=torch.bool)
+        while alive.any():
+            out, hidden = self.chord(torch.cat([self.pitch(token), state], -1)[:, None], hidden)
+            out = out[:, 0] + state
+            logits = self.keys(out) + F.pad(_spread(self.steps(out), before), (0, 1))
+            below = torch.arange(KEYS + 1) <= torch.where(token == END, -1, token)[:, None]
+            share = F.softmax(logits.masked_fill(below, -1e9), -1)
+            found += share * alive[:, None]
+            token = torch.multinomial(share, 1, generator=random)[:, 0]
+            alive &= token != END
+        return found.view(-1, samples, KEYS + 1).mean(1)[:, :KEYS]
+
+
+def _spread(steps: Tensor, before: Tensor) -> Tensor:
+    """[..., KEYS]: for each key the sum, over the keys that sounded before, of the score of the step from there."""
+    columns = F.pad(before, (WIDEST, WIDEST)).unfold(-1, 2 * WIDEST + 1, 1)  # [..., KEYS, 2 WIDEST + 1]
+    return (columns @ steps[..., None]).squeeze(-1)
+
+
+def _tokens(frames: Tensor) -> Tensor:
+    """int64 [N, S]: the keys that sound in ascending order, then END to the longest frame's end and once more."""
+    most = int(frames.sum(-1).max()) + 1
+    places = torch.where(frames > 0, torch.arange(KEYS), END)
+    return torch.sort(F.pad(places, (0, 1), value=END)).values[:, :most]
+
+
+def padded(pieces: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """float [B, T, KEYS] and int64 [B] from bool or integer rolls [T, KEYS]."""
+    rolls = [torch.from_numpy(np.asarray(piece, np.float32)) for piece in pieces]
+    return nn.utils.rnn.pad_sequence(rolls, batch_first=True), torch.tensor([len(roll) for roll in rolls])
+
+
+@torch.no_grad()
+def nats_a_frame(model: FrameRNN, pieces: Sequence[np.ndarray]) -> float:
+    """Mean over all frames together, the first of each piece left out."""
+    model.eval()
+    total, frames = 0.0, 0
+    for piece in pieces:
+        total += float(model.nats(*padded([piece])).sum())
+        frames += len(piece) - 1
+    return total / frames
+
+
+def train(
+    joint: bool, pieces: Sequence[np.ndarray], valid: Sequence[np.ndarray], schedule: FrameSchedule,
+    say: Callable[[str], None] = lambda _: None,
+) -> FrameRNN:  # fmt: skip
+    """The network of the epoch at which the valid pieces were likeliest."""
+    torch.manual_seed(schedule.seed)
+    random, begun = np.random.default_rng(schedule.seed), time.monotonic()
+    model = FrameRNN(joint)
+    cut = [part for piece in pieces for part in _cut(piece, schedule.longest) if len(part) > 1]
+    optimizer = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
+    best, kept, waited, falls, epoch = math.inf, copy.deepcopy(model.state_dict()), 0, 0, 0
+    while time.monotonic() - begun < 60 * schedule.minutes:
+        model.train()
+        for chosen in _batches([len(part) for part in cut], schedule.batch, random):
+            frames, lengths = padded([_moved(cut[place], random) for place in chosen])
+            loss = model.nats(frames, lengths).sum() / (lengths - 1).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        epoch += 1
+        found = nats_a_frame(model, valid)
+        say(f"epoch {epoch}, {time.monotonic() - begun:.0f} s: {found:.3f} nats a frame of the valid pieces")
+        if found < best:
+            best, kept, waited = found, copy.deepcopy(model.state_dict()), 0
+            continue
+        waited += 1
+        if waited > schedule.patience:
+            falls, waited = falls + 1, 0
+            model.load_state_dict(kept)
+            if falls > 2:
+                break
+            for group in optimizer.param_groups:
+                group["lr"] /= 4
+    model.load_state_dict(kept)
+    return model.eval()
+
+
+def _cut(piece: np.ndarray, longest: int) -> list[np.ndarray]:
+    return [piece[start : start + longest] for start in range(0, len(piece), longest)]
+
+
+def _batches(lengths: Sequence[int], size: int, random: np.random.Generator) -> list[np.ndarray]:
+    """Pieces of like length together, in an order of chance."""
+    order = np.argsort(np.array(lengths) + random.uniform(-10, 10, len(lengths)))
+    found = [order[start : start + size] for start in range(0, len(order), size)]
+    return [found[place] for place in random.permutation(len(found))]
+
+
+def _moved(piece: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The piece some semitones higher or lower, as far as all of it stays on the keys."""
+    used = np.flatnonzero(piece.any(axis=0))
+    if not len(used):
+        return piece
+    shift = int(np.clip(random.integers(SHIFTS[0], SHIFTS[1] + 1), -used[0], KEYS - 1 - used[-1]))
+    return np.roll(piece, shift, axis=1)
