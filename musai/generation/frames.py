@@ -27,6 +27,7 @@ KEYS = 88
 END = KEYS  # the token that ends a frame
 WIDEST = 12  # semitones between a pitch and one of the frame before
 SHIFTS = (-6, 5)  # semitones
+FORGOTTEN = 0.1  # share of the frames that the network is not shown in training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class FrameSchedule:
 
 
 class FrameRNN(nn.Module):
-    def __init__(self, joint: bool, hidden: int = 256, dropout: float = 0.4) -> None:
+    def __init__(self, joint: bool, hidden: int = 384, dropout: float = 0.5) -> None:
         super().__init__()
         self.joint = joint
         self.read = nn.Linear(KEYS, hidden)
@@ -58,8 +59,10 @@ class FrameRNN(nn.Module):
 
     def nats(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """float [B, T - 1]: -log p of frames 1, 2, ... of pieces float [B, T, KEYS]; 0 beyond a piece's length."""
-        state, _ = self.lstm(self.drop(F.relu(self.read(frames[:, :-1]))))
-        state = self.drop(state)
+        given = frames[:, :-1]
+        if self.training:
+            given = given * (torch.rand(*given.shape[:2], 1) > FORGOTTEN)
+        state = self.drop(self.lstm(self.drop(F.relu(self.read(given))))[0])
         before, due = frames[:, :-1], frames[:, 1:]
         within = torch.arange(1, frames.shape[1]) < lengths[:, None]
         found = (
@@ -88,30 +91,6 @@ class FrameRNN(nn.Module):
         found = F.cross_entropy(logits.masked_fill(below, -1e9).transpose(1, 2), tokens, reduction="none")
         found[:, 1:] = found[:, 1:].masked_fill(begun[:, 1:] == END, 0.0)
         return found.sum(-1)
-
-
-    @torch.no_grad()
-    def marginals(self, frames: Tensor, samples: int, random: torch.Generator) -> Tensor:
-        """float [T - 1, KEYS]: how likely each key is to sound in frames 1, 2, ... of one piece float [T, KEYS].
-
-        p(key) = the mean, over frames drawn from the model, of what each of their steps gave the key (no more is drawn
-        than the steps: Rao and Blackwell).
-        """
-        state, _ = self.lstm(F.relu(self.read(frames[None, :-1])))
-        state, before = (one.repeat_interleave(samples, 0) for one in (state[0], frames[:-1]))
-        token = torch.full((len(state),), END)
-        found = torch.zeros(len(state), KEYS + 1)
-        hidden, alive = None, torch.ones(len(state), dtype=torch.bool)
-        while alive.any():
-            out, hidden = self.chord(torch.cat([self.pitch(token), state], -1)[:, None], hidden)
-            out = out[:, 0] + state
-            logits = self.keys(out) + F.pad(_spread(self.steps(out), before), (0, 1))
-            below = torch.arange(KEYS + 1) <= torch.where(token == END, -1, token)[:, None]
-            share = F.softmax(logits.masked_fill(below, -1e9), -1)
-            found += share * alive[:, None]
-            token = torch.multinomial(share, 1, generator=random)[:, 0]
-            alive &= token != END
-        return found.view(-1, samples, KEYS + 1).mean(1)[:, :KEYS]
 
 
 def _spread(steps: Tensor, before: Tensor) -> Tensor:

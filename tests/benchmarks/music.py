@@ -148,7 +148,10 @@ def main(arguments: list[str]) -> None:
     unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
     few = {style: pieces if len(pieces) >= judge.FEWEST else corpus[TRAIN][style] for style, pieces in unseen.items()}
     excerpts = {style: music_metrics.excerpts(pieces) for style, pieces in few.items()}
-    language = {style: MelodyModel(pieces.values()) for style, pieces in corpus[TRAIN].items()}
+    language = {}  # from real pieces other than those that it will read
+    for style, pieces in few.items():
+        every = {name: piece for split in corpus.values() for name, piece in split[style].items()}
+        language[style] = MelodyModel(piece for name, piece in every.items() if name not in pieces)
     for method in (composer.METHOD, gan_composer.METHOD):
         if not files.styles()[method]:
             print(f"\n{method}: no model ships, nothing to measure")
