@@ -51,7 +51,8 @@ class Grammar:
 @dataclasses.dataclass(frozen=True)
 class Request:
     """`primer`: rows [n, 4] that open the piece; `melody`: [m, 3] of (onset, pitch, steps), the whole of voice 0, to
-    which the other voices are found. Both in the common tonic."""
+    which the other voices are found. Both in the common tonic. `ornamented`: the melody's notes stand, as long as the
+    network likes, and voice 0 has more of them in between."""
 
     style: int
     emotion: int
@@ -60,6 +61,7 @@ class Request:
     seed: int
     primer: np.ndarray | None = None
     melody: np.ndarray | None = None
+    ornamented: bool = False
 
 
 def sample(
@@ -93,6 +95,8 @@ class _Block:
         self.last_voice = np.full(len(requests), -1)  # of the onset that is being filled
         self.melody = _padded([one.melody for one in requests])
         self.has_melody = np.array([one.melody is not None for one in requests])
+        self.ornamented = np.array([one.ornamented for one in requests])
+        self.whole = self.has_melody & ~self.ornamented  # nothing of voice 0 is asked of the network
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
         self.far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
         self.asked = torch.tensor([(one.style, one.emotion, one.meter) for one in requests])
@@ -138,9 +142,10 @@ class _Block:
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
         voice = self._drawn(network.voice_logits(hidden, place, began), self._voices(), draws[:, 1], forced[:, 1])
-        sings = self.has_melody & (voice == 0) & (shift != END)
+        sings = (self._coming() == self.time) & (voice == 0) & (shift != END)
         given = self.melody[every, self.sung]
-        forced[sings, 2:] = np.stack([given[sings, 1], given[sings, 2] - 1], axis=1)
+        forced[sings, 2] = given[sings, 1]
+        forced[sings & self.whole, 3] = given[sings & self.whole, 2] - 1
         self.sung += sings
         back, length = (_tensor(values) for values in board.back(self.time, voice))
         sounding = _tensor(board.sounding)
@@ -164,7 +169,7 @@ class _Block:
         owned, begun = self.track_of >= 0, self.first >= 0
         later = np.arange(VOICES) > self.last_voice[:, None]
         steps = np.arange(1, LONGEST + 1)
-        asked = owned & ~(self.has_melody[:, None] & (np.arange(VOICES) == 0))
+        asked = owned & ~(self.whole[:, None] & (np.arange(VOICES) == 0))
         first_free = np.where(asked, self.board.free_at, NEVER).min(axis=1)
         times = self.time[:, None] + steps
         onward = (times >= first_free[:, None]) & (times < self.end[:, None])
@@ -195,7 +200,7 @@ class _Block:
         free = (self.track_of >= 0) & (self.board.free_at <= self.time[:, None])
         allowed = free & (np.arange(VOICES) > self.last_voice[:, None])
         sings = self._coming() == self.time
-        allowed[self.has_melody, 0] = False
+        allowed[self.whole, 0] = False
         allowed[sings] = np.arange(VOICES) == 0
         return allowed
 
@@ -209,8 +214,10 @@ class _Block:
         return allowed
 
     def _durations(self) -> np.ndarray:
-        """bool [B, 96]: up to the style's longest and the end of the piece."""
-        return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= self.end[:, None])
+        """bool [B, 96]: up to the style's longest, the end of the piece, and the next note of a melody that is
+        ornamented."""
+        until = np.where(self.ornamented, np.minimum(self._coming(), self.end), self.end)
+        return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= until[:, None])
 
     def _drawn(self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray) -> np.ndarray:
         """A class for each piece, int64 [B], by the inverse of the cumulated probabilities."""

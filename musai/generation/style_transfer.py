@@ -1,8 +1,8 @@
 """Style transfer: the tune of one piece with the other voices of another style, found by the trained network.
 
 The melody of the source is voice 0 of the target, note for note; every other voice is sampled by the composer under
-the target's style, given the melody and all that was sampled before. A target that has a single voice (folk, as it
-ships) leaves the melody alone, which is what such music is.
+the target's style, given the melody and all that was sampled before. In a target of a single voice (folk, as it ships)
+the melody's notes stay where they are, as long as that style has them, and the network plays others in between.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def _moved(composer: Composer, wish: Wish) -> _Moved | Draft:
         bars=source.bars,
         seed=wish.seed,
         melody=np.stack([tune.onset, tune.pitch, tune.duration], axis=1),
+        ornamented=style.voices == 1,
     )
     return _Moved(request, style.parts, source, back - octaves)
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from musai.generation import composer, lessons, models, sanity, style_transfer, training
+from musai.generation import composer, lessons, makers, models, sanity, style_transfer, training
 from musai.generation.styles import lessons_of
 from musai.generation.training import Schedule
 from musai.generation.wishes import Source, Wish
@@ -88,6 +88,20 @@ def test_transfer_keeps_the_tune_and_adds_the_other_voices(made, songs):
     assert np.array_equal(sung.pitch % 12, tune.pitch % 12)
     assert len(bass) >= 4
     assert set(bass.onset % 24) == {0}
+
+
+def test_a_style_of_one_voice_plays_more_notes_between_those_of_the_tune(songs):
+    tune = songs["song 9"].of_track(0)
+    shipped = makers.Files().composer()
+    wish = Wish("folk", "happy", 3, tune.bars, source=Source("", "", tune))
+    (draft,), (again,) = (style_transfer.compose(shipped, [wish]) for _ in range(2))
+    found = draft.piece
+    assert write_midi(found) == write_midi(again.piece)
+    assert len(found) > 1.3 * len(tune)
+    assert (np.diff(found.onset) >= found.duration[:-1]).all()
+    kept = {(at, pitch % 12) for at, pitch in zip(found.onset.tolist(), found.pitch.tolist(), strict=True)}
+    assert kept >= {(at, pitch % 12) for at, pitch in zip(tune.onset.tolist(), tune.pitch.tolist(), strict=True)}
+    assert found.end <= tune.bars * tune.bar_steps
 
 
 def test_a_source_that_cannot_be_transferred_says_why(made, songs):
