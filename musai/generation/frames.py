@@ -5,7 +5,9 @@ A recurrent network (LSTM, Hochreiter & Schmidhuber 1997) reads the frames. Its 
     jointly        p(frame) = p(lowest) p(next above | lowest) ... p(no more | all)      (the rows RNN-RBM, RNN-NADE)
 The joint form is exact: pitches ascend, each is drawn from those above the last one, and a token ends the frame. A
 pitch is scored by itself and by its distance from the pitches of the frame before, so that voice leading is learnt
-once for all pitches. Pieces are moved by up to six semitones in training.
+once for all pitches; the independent form has for that one network for all keys, which sees what sounded around its
+key in the PAST frames (Johnson 2017 ties the weights of keys likewise). Pieces are moved by up to six semitones in
+training.
 
 Boulanger-Lewandowski, Bengio & Vincent 2012 set the task; Bai, Kolter & Koltun 2018 the figures of LSTM, GRU and TCN.
 """
@@ -25,16 +27,19 @@ from torch.nn import functional as F
 
 KEYS = 88
 END = KEYS  # the token that ends a frame
-WIDEST = 12  # semitones between a pitch and one of the frame before
+WIDEST = 12  # semitones between a pitch and one of the frames before
+PAST, TIED = 4, 48  # frames, and units of each key, of the independent form
+RARE = -3.0  # log-odds of a key, at the start
 SHIFTS = (-6, 5)  # semitones
 FORGOTTEN = 0.1  # share of the frames that the network is not shown in training
 
 
 @dataclasses.dataclass(frozen=True)
 class FrameSchedule:
-    """Training ends after `minutes`, or `patience` epochs in which the valid pieces got no likelier, three times over:
-    each time but the last the rate is divided by four and the best network taken up again."""
+    """Training ends after `epochs` or `minutes`, or when for `patience` epochs the valid pieces got no likelier, three
+    times over: each time but the last the rate is divided by four and the best network taken up again."""
 
+    epochs: int = 1_000
     minutes: float = 10.0
     patience: int = 6
     batch: int = 16
@@ -52,10 +57,16 @@ class FrameRNN(nn.Module):
         self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
         self.drop = nn.Dropout(dropout)
         self.keys = nn.Linear(hidden, KEYS + 1)
-        self.steps = nn.Linear(hidden, 2 * WIDEST + 1)  # of the pitches of the frame before
         if joint:
+            self.steps = nn.Linear(hidden, 2 * WIDEST + 1)  # of the pitches of the frame before
             self.pitch = nn.Embedding(KEYS + 1, hidden)
             self.chord = nn.GRU(2 * hidden, hidden, batch_first=True)
+        else:
+            self.around = nn.Conv1d(PAST, TIED, 2 * WIDEST + 1, padding=WIDEST)
+            self.told = nn.Linear(hidden, TIED)
+            self.own = nn.Parameter(torch.zeros(TIED, KEYS))
+            self.tied = nn.Sequential(nn.ReLU(), nn.Dropout(dropout / 2), nn.Conv1d(TIED, 1, 1))
+            self.keys.bias.data.fill_(RARE)
 
     def nats(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """float [B, T - 1]: -log p of frames 1, 2, ... of pieces float [B, T, KEYS]; 0 beyond a piece's length."""
@@ -63,17 +74,19 @@ class FrameRNN(nn.Module):
         if self.training:
             given = given * (torch.rand(*given.shape[:2], 1) > FORGOTTEN)
         state = self.drop(self.lstm(self.drop(F.relu(self.read(given))))[0])
-        before, due = frames[:, :-1], frames[:, 1:]
         within = torch.arange(1, frames.shape[1]) < lengths[:, None]
-        found = (
-            self._jointly(state[within], before[within], due[within])
-            if self.joint
-            else self._apart(state[within], before[within], due[within])
-        )
+        before, due, known = frames[:, :-1], frames[:, 1:][within], state[within]
+        if self.joint:
+            found = self._jointly(known, before[within], due)
+        else:
+            past = [F.pad(before, (0, 0, back, 0))[:, : before.shape[1]] for back in range(PAST)]
+            found = self._apart(known, torch.stack(past, dim=2)[within], due)
         return torch.zeros(within.shape).masked_scatter(within, found)
 
-    def _apart(self, state: Tensor, before: Tensor, due: Tensor) -> Tensor:
-        logits = self.keys(state)[:, :KEYS] + _spread(self.steps(state), before)
+    def _apart(self, state: Tensor, past: Tensor, due: Tensor) -> Tensor:
+        """`past`: [N, PAST, KEYS], the last frame first."""
+        tied = self.tied(self.around(past) + self.told(state)[..., None] + self.own)
+        logits = self.keys(state)[:, :KEYS] + tied[:, 0]
         return F.binary_cross_entropy_with_logits(logits, due, reduction="none").sum(-1)
 
     def _jointly(self, state: Tensor, before: Tensor, due: Tensor) -> Tensor:
@@ -134,7 +147,7 @@ def train(
     cut = [part for piece in pieces for part in _cut(piece, schedule.longest) if len(part) > 1]
     optimizer = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
     best, kept, waited, falls, epoch = math.inf, copy.deepcopy(model.state_dict()), 0, 0, 0
-    while time.monotonic() - begun < 60 * schedule.minutes:
+    while epoch < schedule.epochs and time.monotonic() - begun < 60 * schedule.minutes:
         model.train()
         for chosen in _batches([len(part) for part in cut], schedule.batch, random):
             frames, lengths = padded([_moved(cut[place], random) for place in chosen])
