@@ -64,7 +64,9 @@ def transfers_of(made: nights.Made) -> None:
         assert said["source_track"] == row.source_track_id
         assert row.target_style == row.style in ("folk", "chorale")
         assert len(found.tracks) == (4 if row.style == "chorale" else 1)
-        assert np.array_equal(found.of_track(0).onset, source.onset)
-        assert np.array_equal(found.of_track(0).pitch % 12, source.pitch % 12)
+        sung, asked = (
+            {*zip(one.onset.tolist(), (one.pitch % 12).tolist(), strict=True)} for one in (found.of_track(0), source)
+        )
+        assert sung == asked if row.style == "chorale" else sung >= asked
     forbidden = refused[refused["reason"].str.contains("transfer_licences")]
     assert forbidden["pieces"].tolist() == [1]
