@@ -50,6 +50,8 @@ class FrameSchedule:
 
 
 class FrameRNN(nn.Module):
+    """Either form; `keys` scores each key by the state alone, END is not used by the independent form."""
+
     def __init__(self, joint: bool, hidden: int = 384, dropout: float = 0.5) -> None:
         super().__init__()
         self.joint = joint
@@ -97,12 +99,10 @@ class FrameRNN(nn.Module):
         logits = self.keys(hidden)
         near = _spread(self.steps(hidden), before[:, None].expand(-1, tokens.shape[1], -1))
         logits = logits + F.pad(near, (0, 1))
-        last = torch.where(begun == END, -1, begun)
-        last[:, 1:] = torch.where(begun[:, 1:] == END, END, begun[:, 1:])  # after the end there is only the end
+        last = F.pad(tokens[:, :-1], (1, 0), value=-1)
         below = torch.arange(KEYS + 1) <= last[..., None]
-        below[..., END] = False
+        below[..., END] = False  # and after the end there is only the end, which costs nothing
         found = F.cross_entropy(logits.masked_fill(below, -1e9).transpose(1, 2), tokens, reduction="none")
-        found[:, 1:] = found[:, 1:].masked_fill(begun[:, 1:] == END, 0.0)
         return found.sum(-1)
 
 
@@ -144,7 +144,9 @@ def train(
     torch.manual_seed(schedule.seed)
     random, begun = np.random.default_rng(schedule.seed), time.monotonic()
     model = FrameRNN(joint)
-    cut = [part for piece in pieces for part in _cut(piece, schedule.longest) if len(part) > 1]
+    length = schedule.longest
+    parts = [piece[start : start + length] for piece in pieces for start in range(0, len(piece), length)]
+    cut = [part for part in parts if len(part) > 1]
     optimizer = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
     best, kept, waited, falls, epoch = math.inf, copy.deepcopy(model.state_dict()), 0, 0, 0
     while epoch < schedule.epochs and time.monotonic() - begun < 60 * schedule.minutes:
@@ -172,10 +174,6 @@ def train(
                 group["lr"] /= 4
     model.load_state_dict(kept)
     return model.eval()
-
-
-def _cut(piece: np.ndarray, longest: int) -> list[np.ndarray]:
-    return [piece[start : start + longest] for start in range(0, len(piece), longest)]
 
 
 def _batches(lengths: Sequence[int], size: int, random: np.random.Generator) -> list[np.ndarray]:

@@ -94,9 +94,9 @@ class _Block:
         self.first = np.full(len(requests), -1)  # onset of the first note
         self.last_voice = np.full(len(requests), -1)  # of the onset that is being filled
         self.melody = _padded([one.melody for one in requests])
-        self.has_melody = np.array([one.melody is not None for one in requests])
         self.ornamented = np.array([one.ornamented for one in requests])
-        self.whole = self.has_melody & ~self.ornamented  # nothing of voice 0 is asked of the network
+        given = np.array([one.melody is not None for one in requests])
+        self.whole = given & ~self.ornamented  # nothing of voice 0 is asked of the network
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
         self.far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
         self.asked = torch.tensor([(one.style, one.emotion, one.meter) for one in requests])

@@ -357,5 +357,5 @@ def numbered(spark: SparkSession, survey: Survey, bad: DataFrame, files: Iterabl
         found.append(splits.numbered(spark, splits.planned(_scan(spark, group)), paths, group.form.packed))
     counted = F.broadcast(functools.reduce(DataFrame.union, found))
     place = "CASE WHEN row - first BETWEEN 0 AND lines - 1 THEN before + row - first + 1 END"
-    numbered = bad.join(counted.select("file", "block", "first", "lines", "before"), ["file", "block"], "left")
+    numbered = bad.join(counted, ["file", "block"], "left")
     return numbered.withColumn("line", F.coalesce("line", F.expr(place))).select(bad.columns)
