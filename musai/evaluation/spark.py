@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from pyspark.sql import DataFrame, Window
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.config import Evaluation
+from musai.evaluation import key_order
+from musai.evaluation.key_order import Stretch
+from musai.matrix.reading import data_files, file_system
 
 
 def split(interactions: DataFrame, settings: Evaluation, seed: int) -> tuple[DataFrame, DataFrame]:
@@ -68,14 +74,41 @@ def collected(
     return recommended, hit
 
 
-def key_faults(frame: DataFrame, key: Sequence[str], rows: int) -> list[str]:
-    """What is wrong with a table's rows: their number against the manifest, nulls and repeats in the key."""
+def key_faults(frame: DataFrame, uri: str, key: Sequence[str], rows: int) -> list[str]:
+    """What is wrong with a table's rows: their number against the manifest, nulls and repeats in the key.
+
+    `uri` is where the rows of `frame` lie. Where their order shows that all is well they are not shuffled.
+    """
     if not key:
         found = frame.count()
         return [] if found == rows else [f"{found} rows where the manifest says {rows}"]
+    stretches = _stretches(frame.sparkSession, uri, key) if rows else []
+    if sum(one.rows for one in stretches) == rows and key_order.unique(stretches):
+        return []
+    return _faults_by_hash(frame, key, rows)
+
+
+def _stretches(session: SparkSession, uri: str, key: Sequence[str]) -> list[Stretch]:
+    """Of each file under `uri`, one task a file."""
+    names, width = data_files(uri)[1], list(key)
+
+    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        system, _ = file_system(uri)
+        for batch in batches:
+            found = [key_order.stretch(system, names[number], width) for number in batch.column(0).to_pylist()]
+            texts = [json.dumps(dataclasses.astuple(one)) for one in found]
+            yield pa.record_batch({"stretch": pa.array(texts, pa.string())})
+
+    rows = session.range(0, len(names), 1, len(names)).mapInArrow(look, "stretch string").collect()
+    found = (json.loads(row["stretch"]) for row in rows)
+    return [Stretch(n, ascending, first and tuple(first), last and tuple(last)) for n, ascending, first, last in found]
+
+
+def _faults_by_hash(frame: DataFrame, key: Sequence[str], rows: int) -> list[str]:
     null = F.greatest(*(F.isnull(name).cast("int") for name in key)) if len(key) > 1 else F.isnull(key[0]).cast("int")
     counted = (
         frame.select(null.alias("null"), F.xxhash64(*key).alias("hash"))
+        .repartition("hash")  # hardly any hash comes twice: to add up before the shuffle would be for nothing
         .groupBy("hash")
         .agg(F.count(F.lit(1)).alias("rows"), F.sum("null").alias("nulls"))
         .agg(
@@ -98,10 +131,16 @@ def key_faults(frame: DataFrame, key: Sequence[str], rows: int) -> list[str]:
 
 
 def heard_in_lists(recommendations: DataFrame, interactions: DataFrame) -> int:
-    """Rows of lists over the catalogue that name a track which the listener has."""
-    return (
-        recommendations.where("list <> 'made_for_you'").join(interactions, ["user_id", "track_id"], "left_semi").count()
-    )
+    """Rows of lists over the catalogue that name a track which the listener has.
+
+    Looked for by a hash of both, 8 bytes a row in the shuffle; what is found so is looked at again by its ids.
+    """
+    pair = F.xxhash64("user_id", "track_id").alias("pair")
+    listed = recommendations.where("list <> 'made_for_you'")
+    heard = interactions.select(pair).hint("shuffle_hash")
+    if not listed.select(pair).join(heard, "pair", "left_semi").count():
+        return 0
+    return listed.join(interactions, ["user_id", "track_id"], "left_semi").count()
 
 
 def full_lists(

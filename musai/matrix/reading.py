@@ -40,7 +40,7 @@ def read_matrix(path: str, n_users: int, n_items: int) -> csr_matrix:
     Raises InputError where there is no data or no such column, for a null, for an index outside
     [0, n_users) x [0, n_items), for a pair that comes twice and for more than 2^31 - 1 entries.
     """
-    system, names = _files(path)
+    system, names = data_files(path)
     entries = sum(_rows(system, name) for name in names)
     if entries > MAX_ENTRIES:
         raise InputError(f"{path}: {entries:,} entries are more than one process can index ({MAX_ENTRIES:,})")
@@ -54,8 +54,8 @@ def read_matrix(path: str, n_users: int, n_items: int) -> csr_matrix:
     return matrix
 
 
-def _files(path: str) -> tuple[Any, list[str]]:
-    """The file system and the names on it of every Parquet file under `path`, sorted."""
+def data_files(path: str) -> tuple[Any, list[str]]:
+    """The file system and the names on it of every Parquet file under `path`, sorted. Raises InputError without any."""
     system, root = file_system(path)
     info = system.get_file_info(root)
     if info.type == pa.fs.FileType.NotFound:

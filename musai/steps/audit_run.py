@@ -36,7 +36,8 @@ def _tables(night: Night) -> list[Finding]:
             if table.kind == "nightly" and not table.optional:
                 findings.append(Finding(f"{table.name}: written", False, "it is missing"))
             continue
-        faults = checks.key_faults(night.read(table.name), table.key, night.run.rows(table.name) or 0)
+        rows = night.run.rows(table.name) or 0
+        faults = checks.key_faults(night.read(table.name), night.run.uri(table.name), table.key, rows)
         findings.append(Finding(f"{table.name}: rows and key", not faults, "; ".join(faults) or "as declared"))
     return findings
 

@@ -43,9 +43,10 @@ def measured(night: Night) -> list[ranking_metrics.MetricRow]:
     config, seed = _of_the_fit(night.config), night.config.seed
     training = night.nested("evaluation", config)
     train, held_out = evaluation.split(night.read("interactions"), config.evaluation, seed)
-    held_out = held_out.persist()
-    if held_out.isEmpty():
-        night.note(f"no listener has {config.evaluation.min_tracks} tracks: nothing was measured")
+    held_out, least = held_out.persist(), config.evaluation.min_tracks
+    # Who has too few tracks of any weight has too few of plays > 0: a look at `users` may spare the whole split.
+    if night.read("users").where(f"interactions >= {least}").isEmpty() or held_out.isEmpty():
+        night.note(f"no listener has {least} tracks: nothing was measured")
         return []
     training.write(train, "interactions", "ingest_interactions")
     for job in ("build_user_item", "compute_similarities", "train_als"):
