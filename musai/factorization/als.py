@@ -3,7 +3,7 @@
 Minimised over X [users, f] and Y [tracks, f], with p_ui = 1 where there is a weight w_ui > 0 and 0 elsewhere:
 
     sum over all u, i of  c_ui (p_ui - x_u . y_i)^2  +  sum over u of l_u |x_u|^2  +  sum over i of l_i |y_i|^2
-    confidence      c_ui = 1 + alpha w_ui     (so 1 where there is no weight)
+    confidence      c_ui = 1 + alpha w_ui / w (so 1 where there is no weight), w: the mean of the weights that there are
     regularisation  l_u = regularization (t_u / t)^regularization_exponent, and l_i likewise; t_u: the sum of c_ui
                     over the tracks with a weight, t: the geometric mean of t_u over users
 
@@ -13,7 +13,10 @@ performance of iALS on item recommendation benchmarks"; theirs counts the pairs 
 catalogue makes it one number again (recall@10 on a part of Last.fm's training pairs: .1626, so .1671 at exponent .5).
 `implicit` has one number for all rows of a call, so `scaled.py` solves rows of about one l together. It takes the
 confidence itself as its data (it subtracts the 1), applies its own `alpha` on the CPU only and by c = alpha w: so it is
-given 1 + alpha w and alpha 1, and CPU, GPU and MLlib (`spark.py`) mean the same by `factorization.alpha`.
+given c and alpha 1, and CPU, GPU and MLlib (`spark.py`) mean the same by `factorization.alpha`.
+
+Against the mean of the weights alpha has no unit: one value serves logs that are one bit a pair and counts of plays up
+to 100,000s, whose logarithms are ten times as large (`tests/benchmarks/play_counts.py`: recall and NDCG of both).
 
 Solver: three steps of conjugate gradient a row and sweep, from the row's last value (Takacs, Pilaszy & Tikk 2011,
 "Applications of the conjugate gradient method for implicit feedback collaborative filtering"). It costs O(f) an entry
@@ -78,7 +81,7 @@ def train(
     check_limits(users, items, matrix.nnz, settings.factors, device)
     if not matrix.nnz:
         return Factors(*(np.zeros((rows, settings.factors), np.float32) for rows in (users, items)))
-    confidence = _confidence(matrix, settings.alpha)
+    confidence = _confidence(matrix, gain(settings.alpha, _total(matrix), matrix.nnz))
     if start and settings.warm_iterations:
         settings = settings.model_copy(update={"iterations": settings.warm_iterations})
     # Before the model: it warns of any other setting. BLAS is called from within each of implicit's threads.
@@ -111,18 +114,30 @@ def check_limits(users: int, items: int, entries: int, factors: int, device: dev
         raise InputError(faults)
 
 
+def gain(alpha: float, total: float, entries: int) -> float:
+    """What a weight of 1 adds to the confidence where `entries` weights, at least one, add up to `total`."""
+    return alpha * entries / total
+
+
 def mllib_regularization(regularization: float, entries: int, users: int, items: int) -> float:
     """The regParam that comes to `regularization` on average; `users` and `items` are those with a weight."""
     return regularization * math.sqrt(users * items) / entries
 
 
-def _confidence(matrix: csr_matrix, alpha: float) -> csr_matrix:
-    """c = 1 + alpha w on the pattern of `matrix`, whose index arrays it shares."""
+def _total(matrix: csr_matrix) -> float:
+    """The sum of the weights. Raises InputError for one that is no finite number > 0."""
     low, high = float(matrix.data.min()), float(matrix.data.max())  # NaN comes through
-    if not (low > 0 and 1 + alpha * high <= float(np.finfo(np.float32).max)):
-        raise InputError(f"user_item: weights must be finite and > 0, and alpha x weight too; they run {low} to {high}")
+    if not (low > 0 and high < math.inf):
+        raise InputError(f"user_item: weights must be finite and > 0; they run {low} to {high}")
+    return float(matrix.data.sum(dtype=np.float64))
+
+
+def _confidence(matrix: csr_matrix, gain: float) -> csr_matrix:
+    """c = 1 + gain w on the pattern of `matrix`, whose index arrays it shares."""
+    if not 1 + gain * float(matrix.data.max()) <= float(np.finfo(np.float32).max):
+        raise InputError("factorization.alpha: confidences are beyond what 32 bits hold")
     data = matrix.data.astype(np.float32)
-    data *= np.float32(alpha)
+    data *= np.float32(gain)
     data += np.float32(1)
     # implicit reads 32-bit indices; nothing is copied that is 32 bits wide already
     indices, indptr = (part.astype(np.int32, copy=False) for part in (matrix.indices, matrix.indptr))

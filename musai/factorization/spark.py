@@ -2,7 +2,7 @@
 
 Both give DataFrames (side, row_index, factors) with a row for every user and track, zeros where there is no weight.
 
-MLlib's `ALS(implicitPrefs=True)` minimises the same sum with confidence 1 + alpha w (ALS.scala, computeFactors), but
+MLlib's `ALS(implicitPrefs=True)` minimises the same sum with confidence 1 + g w (ALS.scala, computeFactors), but
 scales the regularisation of a row by its number of weights (ALS-WR; Zhou et al. 2008), so a row with n of them has
 n x regParam where `implicit` has one number for all. With the penalties a |X|^2 + b |Y|^2 only a x b matters to the
 product X Y^T (c X and Y / c give the same one, and the best c makes the penalty 2 sqrt(a b) |X| |Y|). So the two agree
@@ -147,6 +147,7 @@ def train_mllib(
         F.count_if(weight.isNull() | F.isnan(weight) | (weight <= 0) | (weight == float("inf"))).alias("faults"),
         F.count_distinct(USER_INDEX).alias("users"),
         F.count_distinct(ITEM_INDEX).alias("items"),
+        F.try_sum(weight.try_cast("decimal(38, 12)")).cast("double").alias("total"),  # decimals add up in any order
     ).first()
     assert found is not None
     if found["faults"]:
@@ -161,7 +162,7 @@ def train_mllib(
                 rank=settings.factors,
                 maxIter=settings.iterations,
                 regParam=regularization,
-                alpha=settings.alpha,
+                alpha=als.gain(settings.alpha, found["total"], found["entries"]),
                 implicitPrefs=True,
                 userCol=USER_INDEX,
                 itemCol=ITEM_INDEX,

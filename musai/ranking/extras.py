@@ -46,7 +46,7 @@ def build(sources: Sources, ids: pa.Array, known: int, folder: pathlib.Path) -> 
             np.save(folder / f"{name}.npy", array)
     if sources.folding:
         np.save(folder / "fold_in.square.npy", fold_in.prepared(np.load(folder / "factors.npy", mmap_mode="r")))
-        np.save(folder / "fold_in.scale.npy", np.array([fold_in.scale_of(matrix, sources.folding)]))
+        np.save(folder / "fold_in.scales.npy", np.array(fold_in.scales_of(matrix, sources.folding)))
 
 
 def opened(sources: Sources, factors: np.ndarray | None, folder: pathlib.Path) -> Extras:
@@ -57,8 +57,8 @@ def opened(sources: Sources, factors: np.ndarray | None, folder: pathlib.Path) -
 
     fold = None
     if sources.folding and factors is not None:
-        square, scale = (np.load(folder / f"fold_in.{name}.npy", allow_pickle=False) for name in ("square", "scale"))
-        fold = FoldIn(factors, square, float(scale[0]), sources.folding)
+        square, scales = (np.load(folder / f"fold_in.{name}.npy", allow_pickle=False) for name in ("square", "scales"))
+        fold = FoldIn(factors, square, float(scales[0]), float(scales[1]), sources.folding)
     by = sources.popularity_by
     return Extras(mapped("category", sources.calibrate_by), mapped("segment", by), mapped("popular", by), fold)
 

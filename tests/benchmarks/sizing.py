@@ -170,7 +170,7 @@ def write_entries(folder: pathlib.Path, entries: int) -> tuple[str, int]:
     columns = {
         "user_index": pa.array((places // side).astype(np.int32)),
         "item_index": pa.array((places % side).astype(np.int32)),
-        "weight": pa.array(rng.random(len(places), dtype=np.float32)),
+        "weight": pa.array(1 - rng.random(len(places), dtype=np.float32)),  # above 0
     }
     pq.write_table(pa.table(columns), folder / "part.parquet")
     return str(folder / "part.parquet"), side

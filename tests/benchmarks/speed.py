@@ -1,6 +1,7 @@
 """Times beside their yardsticks, measured in turns in one run: python tests/benchmarks/speed.py [WHAT ...]
 
-    topn            100 of 50,000 tracks for 20,000 listeners, 128 factors, heard tracks left out (ALS alone)
+    topn            100 of 50,000 tracks for 20,000 listeners, 128 factors, heard tracks left out (ALS alone), beside
+                    the bare product in blocks of 2,048 listeners and of as many as ours, and `implicit`'s recommend
     matrix          Parquet -> CSR, 10 million entries, one core, and its peak over the CSR's own bytes
     similarities    cosine neighbours, 50 a track, 5 million pairs
     als             64 factors, 15 sweeps, 5 million pairs, exponent 0 (what `implicit` does too)
@@ -67,7 +68,7 @@ def pairs(what: str, yardstick: str, ours: Callable[[], object], theirs: Callabl
 
 
 def topn(users: int = 20_000, tracks: int = 50_000, factors: int = 128) -> None:
-    from implicit.cpu.topk import topk
+    from implicit.cpu.als import AlternatingLeastSquares
 
     rng = np.random.default_rng(0)
     made, share = ranking.models_of(tracks, rng, factors)
@@ -86,14 +87,32 @@ def topn(users: int = 20_000, tracks: int = 50_000, factors: int = 128) -> None:
                 )
             )
 
-    def product() -> None:
-        whole = np.empty((2048, tracks), np.float32)
-        for start in range(0, len(vectors), 2048):
-            rows = vectors[start : start + 2048]
-            np.matmul(rows, of_tracks, out=whole[: len(rows)])
+    def product(rows: int) -> Callable[[], None]:
+        whole = np.empty((rows, tracks), np.float32)
 
-    pairs("top-100", "the bare product, all cores", mine, product, "<= 1.25")
-    pairs("top-100", "implicit's top-k, no filter", mine, lambda: topk(made.factors, vectors, 100), "<= 1 / 1.8")
+        def multiply() -> None:
+            for start in range(0, len(vectors), rows):
+                part = vectors[start : start + rows]
+                np.matmul(part, of_tracks, out=whole[: len(part)])
+
+        return multiply
+
+    theirs = AlternatingLeastSquares(factors=factors)
+    theirs.user_factors, theirs.item_factors = vectors, made.factors
+    heard = sp.vstack([csr_of(part, tracks) for part in parts], format="csr")
+
+    def recommended() -> None:
+        for start in range(0, len(vectors), 4096):
+            users = np.arange(start, min(start + 4096, len(vectors)))
+            theirs.recommend(users, heard[users], N=100, filter_already_liked_items=True)
+
+    pairs("top-100", "the bare product, blocks of 2,048", mine, product(2048), "<= 1.25")
+    pairs("top-100", f"the same, blocks of {blocks.MAX_BLOCK}", mine, product(blocks.MAX_BLOCK), "<= 1.25")
+    pairs("top-100", "implicit's recommend", mine, recommended, "<= 1 / 1.8")
+
+
+def csr_of(block: blocks.Block, tracks: int) -> sp.csr_matrix:
+    return sp.csr_matrix((block.values, block.heard_indices, block.heard_indptr), (len(block.user_ids), tracks))
 
 
 def matrix(entries: int = 10_000_000) -> None:

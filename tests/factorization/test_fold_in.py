@@ -25,16 +25,17 @@ def weights(seed: int = 0) -> csr_matrix:
 
 
 def of(matrix: csr_matrix, tracks: np.ndarray, chosen: config.Factorization) -> fold_in.FoldIn:
-    return fold_in.FoldIn(tracks, fold_in.prepared(tracks), fold_in.scale_of(matrix, chosen), chosen)
+    return fold_in.FoldIn(tracks, fold_in.prepared(tracks), *fold_in.scales_of(matrix, chosen), chosen)
 
 
 def test_one_factor_worked_by_hand() -> None:
-    """Tracks 1 and 2; a play of weight 3 of the first at alpha 1 and l = 2: (1 + 4 + 3 + 2) x = 4 x 1."""
-    chosen = settings(factors=1, alpha=1, regularization=2, regularization_exponent=0)
+    """Tracks 1 and 2; weights of mean 2 at alpha 2, so that 1 adds 1; a play of weight 3 of the first and l = 2:
+    (1 + 4 + 3 + 2) x = 4 x 1."""
+    chosen = settings(factors=1, alpha=2, regularization=2, regularization_exponent=0)
     tracks = np.array([[1.0], [2.0]], np.float32)
-    rows = csr_matrix(np.array([[3, 0], [0, 0], [3, 0.5]], np.float32))
+    rows = csr_matrix(np.array([[3, 0], [0, 0], [2.5, 0.5]], np.float32))
     found = of(rows, tracks, chosen).vectors(rows)
-    both = (4 * 1 + 1.5 * 2) / (1 + 4 + 3 * 1 + 0.5 * 4 + 2)
+    both = (3.5 * 1 + 1.5 * 2) / (1 + 4 + 2.5 * 1 + 0.5 * 4 + 2)
     assert found.tolist() == [[pytest.approx(0.4)], [0], [pytest.approx(both)]]
 
 
@@ -50,19 +51,20 @@ def test_listeners_of_the_training_come_out_where_it_put_them(exponent: float) -
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_the_regularisation_is_that_of_the_training(exponent: float) -> None:
     matrix, chosen = weights(), settings(regularization_exponent=exponent)
-    confidence = als._confidence(matrix, chosen.alpha)
-    due = 2.0 * scaled.row_scales(confidence, exponent)
-    found = fold_in.scale_of(matrix, chosen) * fold_in.sizes(matrix, chosen) ** exponent
-    np.testing.assert_allclose(found, due, rtol=1e-6)
+    gain, scale = fold_in.scales_of(matrix, chosen)
+    assert gain == pytest.approx(5 / matrix.data.mean(dtype=np.float64))
+    due = 2.0 * scaled.row_scales(als._confidence(matrix, gain), exponent)
+    sizes = fold_in.sizes(matrix, chosen, gain)
+    np.testing.assert_allclose(scale * sizes**exponent, due, rtol=1e-6)
     light = csr_matrix(([1.0], ([0], [3])), shape=(1, 40))  # of a listener who was not there: the mean stays theirs
-    mean = np.exp(np.log(fold_in.sizes(matrix, chosen)).mean())
-    penalty = fold_in.scale_of(matrix, chosen) * fold_in.sizes(light, chosen) ** exponent
-    assert penalty == pytest.approx(2.0 * (6.0 / mean) ** exponent)
+    penalty = scale * fold_in.sizes(light, chosen, gain) ** exponent
+    assert penalty == pytest.approx(2.0 * ((1 + gain) / np.exp(np.log(sizes).mean())) ** exponent)
 
 
 def test_mllib_binds_by_the_number_of_weights() -> None:
     matrix, chosen = weights(), settings(backend="spark")
-    found = fold_in.scale_of(matrix, chosen) * fold_in.sizes(matrix, chosen)
+    gain, scale = fold_in.scales_of(matrix, chosen)
+    found = scale * fold_in.sizes(matrix, chosen, gain)
     np.testing.assert_allclose(found, als.mllib_regularization(2.0, matrix.nnz, 60, 40) * np.diff(matrix.indptr))
 
 
