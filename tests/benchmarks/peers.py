@@ -58,7 +58,8 @@ def environment(peer: str) -> pathlib.Path:
         print(f"Making {folder} from {pinned.name}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([UV, "venv", "--quiet", "--python", PYTHON, folder], check=True)
-        install = [UV, "pip", "install", "--quiet", "--python", python, "--require-hashes", "--requirement", pinned]
+        given = ["--python", python, "--require-hashes", "--requirement", pinned]
+        install = [UV, "pip", "install", "--quiet", "--compile-bytecode", *given]  # compiling is not tuning
         subprocess.run(install, check=True)
         shutil.copy(pinned, made_from)
     return python
