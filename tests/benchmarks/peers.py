@@ -15,6 +15,7 @@ alone: nothing in them ships. RePlay wants Java 17. The splits and the scorer ar
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -31,6 +32,8 @@ RUNNERS = pathlib.Path(__file__).parent / "peer_runners"
 ENVIRONMENTS = pathlib.Path("var/peers")
 UV = pathlib.Path(sys.executable).parent / "uv"
 PYTHON = "3.11"
+KILLED = -9  # at the end of the minutes
+FIT_S = 3600  # of the best on all of train
 
 
 def lock(peer: str) -> None:
@@ -72,49 +75,52 @@ def version(peer: str) -> str:
 
 
 def compare(split: str, peer: str, minutes: float, threads: int) -> None:
-    """Print the rows of a peer on `split`: tuning, then fit and lists with their figures."""
-    k, data, folder = (
-        splits.PUBLISHED[split][0],
-        splits.SHARED / "data/interactions" / split,
-        splits.KEPT / split / peer,
-    )
+    """Print the rows of a peer on `split`: tuning, then fit and lists with their figures; a line where one failed."""
+    k, data = splits.PUBLISHED[split][0], splits.SHARED / "data/interactions" / split
+    folder = splits.KEPT / split / peer
     folder.mkdir(parents=True, exist_ok=True)
     splits.convert(data / "train.txt", folder / "train.csv")
     sources = [RUNNERS / name for name in ("search.py", f"{peer}.py", f"{peer}.txt")]
-    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    settings = [f"k={k}", f"threads={threads}", f"minutes={minutes:g}"]
-    name = f"{peer} {version(peer)}"
-    for command, stage in (("tune", f"{name}, tuning"), ("fit", f"{name}, fit and lists")):
-        same = {"stage": stage, "settings": settings, "code": code}
-        row = splits.kept(folder, same)
-        if row is None:
-            limit_s = 60 * minutes if command == "tune" else 3600.0
-            row = _run(same, peer, command, folder, limit_s)
-            if row is None:
-                return
-            if command == "fit":
-                row["recall"], row["ndcg"] = splits.score(folder / "lists.parquet", data / "test.txt", k)
-            splits.keep(folder, row)
-        splits.show(row)
-        if command == "tune":
-            print("    {trials} trials, the best {model} {best}: NDCG {valid:.4f} on a part of train".format_map(row))
+    same = {
+        "settings": [f"k={k}", f"threads={threads}", f"minutes={minutes:g}"],
+        "code": hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12],
+    }
+    tuning = same | {"stage": f"{peer} {version(peer)}, tuning"}
+    row = splits.kept(folder, tuning)
+    if row is None:
+        (folder / search.TRIALS).unlink(missing_ok=True)
+        row = tuning | _run(peer, "tune", folder, same["settings"], 60 * minutes)
+        trials = search.trials(folder)
+        if not trials or row["status"] not in (0, KILLED):
+            print(f"  {row['stage']:<36} no figure: {len(trials)} trials, exit {row['status']}", flush=True)
+            return
+        row |= {"trials": len(trials), "best": max(trials, key=lambda trial: trial["ndcg"])}
+        splits.keep(folder, row)
+    splits.show(row)
+    best = row["best"]
+    print(
+        f"    {row['trials']} trials; {best['model']} {best['settings']}: {best['ndcg']:.4f} on a part of train",
+        flush=True,
+    )
+    (folder / search.BEST).write_text(json.dumps(best))
+    lists = same | {"stage": f"{peer} {version(peer)}, fit and lists"}
+    row = splits.kept(folder, lists)
+    if row is None:
+        row = lists | _run(peer, "fit", folder, same["settings"], FIT_S)
+        if row["status"]:
+            print(f"  {row['stage']:<36} no figure: exit {row['status']}", flush=True)
+            return
+        row["recall"], row["ndcg"] = splits.score(folder / search.LISTS, data / "test.txt", k)
+        splits.keep(folder, row)
+    splits.show(row)
 
 
-def _run(same: dict[str, Any], peer: str, command: str, folder: pathlib.Path, limit_s: float) -> dict[str, Any] | None:
-    """The row of a stage; None, with a line that says why, where it failed."""
-    words = [command, str(folder / "train.csv"), str(folder), *same["settings"]]
+def _run(peer: str, command: str, folder: pathlib.Path, settings: list[str], limit_s: float) -> dict[str, Any]:
+    """Seconds, memory and exit status of a command of the peer's runner."""
+    words = [command, str(folder / "train.csv"), str(folder), *settings]
     runner = [str(environment(peer)), "-W", "ignore", "-m", f"tests.benchmarks.peer_runners.{peer}", *words]
     seconds, gib, status = peak.measured(runner, subprocess.DEVNULL, every_s=1, limit_s=limit_s)
-    over = status == -9 and seconds > limit_s
-    tried = search.trials(folder)
-    if not tried or (status and not (over and command == "tune")):
-        print(f"  {same['stage']:<36} no figure: {'out of time' if over else f'exit {status}'}", flush=True)
-        return None
-    row = {**same, "seconds": seconds, "gib": gib}
-    if command == "tune":
-        best = max(tried, key=lambda trial: trial["ndcg"])
-        row |= {"trials": len(tried), "model": best["model"], "best": best["settings"], "valid": best["ndcg"]}
-    return row
+    return {"seconds": seconds, "gib": gib, "status": status}
 
 
 def main() -> None:
@@ -129,13 +135,16 @@ def main() -> None:
     if unknown := {*words} - {*asked} - {*splits.PUBLISHED}:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}\n\n{__doc__}")
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
+    settings = [f"tuning.minutes={minutes:g}", f"spark.master=local[{threads},4]"]
+    settings += [f"{name}={value}" for name, value in given.items()]
     for split in [word for word in words if word in splits.PUBLISHED] or splits.PUBLISHED:
-        print(f"{split} @{splits.PUBLISHED[split][0]}, {minutes:g} minutes of tuning, {threads} threads", flush=True)
-        for peer in [peer for peer in asked or PEERS if peer in PEERS]:
-            compare(split, peer, minutes, threads)
+        print(f"{minutes:g} minutes of tuning, {threads} threads", flush=True)
         if not asked or "ours" in asked:
-            settings = [f"{name}={value}" for name, value in given.items()]
-            splits.accuracy(split, [f"tuning.minutes={minutes:g}", f"spark.master=local[{threads},4]", *settings], True)
+            splits.accuracy(split, settings, tuned=True)
+        else:
+            splits.heading(split)
+        for peer in [peer for peer in PEERS if not asked or peer in asked]:
+            compare(split, peer, minutes, threads)
 
 
 if __name__ == "__main__":

@@ -57,17 +57,22 @@ def convert(train: pathlib.Path, out: pathlib.Path) -> int:
 
 def accuracy(split: str, settings: list[str], tuned: bool) -> None:
     """Print the figures, seconds and memory of a night on `split`; tuned: and of one after `tune_recommender`."""
-    k, published = PUBLISHED[split]
+    k = PUBLISHED[split][0]
     data, folder = SHARED / "data/interactions" / split, KEPT / split
     folder.mkdir(parents=True, exist_ok=True)
     convert(data / "train.txt", folder / "train.csv")
     given = [f"warehouse={folder / 'warehouse'}", f"inputs.interactions={folder / 'train.csv'}", *settings]
-    print(f"{split} @{k}", flush=True)
-    for name, (recall, ndcg) in {"untuned co-occurrence": UNTUNED[split], **published}.items():
-        print(f"  {name:<36} recall {recall:.4f}  NDCG {ndcg:.4f}", flush=True)
+    heading(split)
     for stage, words in STAGES if tuned else STAGES[:1]:
         same = {"stage": stage, "settings": settings, "code": code_version()}
         show(kept(folder, same) or _done(same, [*words, *given], folder, data / "test.txt", k))
+
+
+def heading(split: str) -> None:
+    k, published = PUBLISHED[split]
+    print(f"{split} @{k}", flush=True)
+    for name, (recall, ndcg) in {"untuned co-occurrence": UNTUNED[split], **published}.items():
+        print(f"  {name:<36} recall {recall:.4f}  NDCG {ndcg:.4f}", flush=True)
 
 
 def show(row: dict[str, Any]) -> None:

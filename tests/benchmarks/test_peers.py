@@ -1,5 +1,6 @@
 """The comparison with peers: what is held out, how it is measured, how a budget ends, what is pinned."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 
 from musai.ranking import heldout
-from tests.benchmarks import peak, peers
+from tests.benchmarks import peak, peers, splits
 from tests.benchmarks.peer_runners import search
 
 
@@ -72,8 +73,9 @@ def test_tuning_tries_defaults_first_and_fit_writes_the_lists_of_the_best(tmp_pa
     tried = search.trials(tmp_path)
     assert [trial["model"] for trial in tried[:3]] == ["broken", "popular", "dense"]
     assert tried[0]["ndcg"] == 0 < tried[1]["ndcg"]
+    (tmp_path / search.BEST).write_text(json.dumps(tried[1]))
     search.fit(peer, train, tmp_path, k=5, threads=1)
-    lists = pq.read_table(tmp_path / "lists.parquet").to_pandas()
+    lists = pq.read_table(tmp_path / search.LISTS).to_pandas()
     assert set(lists.columns) == {"user_id", "track_id", "rank", "score", "list"}
     assert lists.groupby("user_id")["rank"].agg(list).map(lambda ranks: ranks == list(range(1, len(ranks) + 1))).all()
     known = {(f"u{row}", f"0{column}") for row, column in zip(rows, columns, strict=True)}
@@ -98,3 +100,34 @@ def test_every_package_of_a_peer_is_pinned_by_hash(peer: str) -> None:
     asked = [line.split("[")[0].split("=")[0] for line in (peers.RUNNERS / f"{peer}.in").read_text().splitlines()]
     assert peers.PEERS[peer] in asked
     assert re.fullmatch(r"[\d.]+", peers.version(peer))
+
+
+def test_a_sitting_goes_on_where_it_was_and_a_failed_stage_keeps_no_row(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = tmp_path / "data/interactions/gowalla_m1"
+    split.mkdir(parents=True)
+    (split / "train.txt").write_text("0 1 2\n")
+    monkeypatch.setattr(splits, "SHARED", tmp_path)
+    monkeypatch.setattr(splits, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(splits, "score", lambda *_: (0.25, 0.5))
+    done, fails = [], {"fit": 1}
+
+    def run(peer: str, command: str, folder: pathlib.Path, settings: list[str], limit_s: float) -> dict[str, float]:
+        done.append(command)
+        if command == "tune":
+            trials = [{"model": "als", "settings": {}, "ndcg": ndcg} for ndcg in (0.1, 0.3, 0.2)]
+            (folder / search.TRIALS).write_text("".join(json.dumps(trial) + "\n" for trial in trials) + '{"mod')
+        status = peers.KILLED if command == "tune" else fails.pop(command, 0)
+        return {"seconds": 1.0, "gib": 0.5, "status": status}
+
+    monkeypatch.setattr(peers, "_run", run)
+    for _ in range(3):
+        peers.compare("gowalla_m1", "implicit", 15, 2)
+    assert done == ["tune", "fit", "fit"]
+    first, *_, last = capsys.readouterr().out.split("implicit 0.7.3, fit and lists")
+    assert "3 trials; als {}: 0.3000" in first
+    assert "recall 0.2500  NDCG 0.5000" in last
+    assert json.loads((tmp_path / "kept/gowalla_m1/implicit" / search.BEST).read_text())["ndcg"] == 0.3
+    peers.compare("gowalla_m1", "implicit", 1, 2)
+    assert done[3:] == ["tune", "fit"]

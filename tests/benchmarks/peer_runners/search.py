@@ -3,7 +3,7 @@
     python -m tests.benchmarks.peer_runners.PEER tune TRAIN.csv FOLDER k=10 threads=2 minutes=15
     python -m tests.benchmarks.peer_runners.PEER fit TRAIN.csv FOLDER k=10 threads=2
 
-`tune` writes FOLDER/trials.jsonl, a line a trial; `fit` takes the best of them, fits it on all of train and writes
+`tune` writes FOLDER/trials.jsonl, a line a trial; `fit` fits the trial in FOLDER/best.json on all of train and writes
 FOLDER/lists.parquet. It runs in the peer's environment, which has NumPy, SciPy, pyarrow and Optuna, and no MusAI.
 
 Held out of train is what `tune_recommender` holds out by default: a fifth of the tracks of each listener with five or
@@ -27,6 +27,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+TRIALS, BEST, LISTS = "trials.jsonl", "best.json", "lists.parquet"
 SEED = 20261
 HELD_SHARE, MIN_TRACKS, USERS = 0.2, 5, 4000
 DENSE_ITEMS = 20_000  # a model that inverts an items x items matrix is left out beyond it: 24 GB do not hold 41,000
@@ -99,7 +100,7 @@ def tune(peer: Peer, train: pathlib.Path, folder: pathlib.Path, k: int, threads:
     for model in models:
         defaults = {f"{model}.{name}": values[0] for name, values in peer.models[model].items()}
         study.enqueue_trial({"model": model, **defaults})
-    with (folder / "trials.jsonl").open("w") as file:
+    with (folder / TRIALS).open("w") as file:
         while time.monotonic() < end:
             trial, started = study.ask(), time.monotonic()
             model = trial.suggest_categorical("model", models)
@@ -126,12 +127,15 @@ def suggested(trial: optuna.Trial, name: str, values: tuple[Any, ...] | list[Any
 
 
 def trials(folder: pathlib.Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    """Those that were written whole."""
+    file = folder / TRIALS
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def fit(peer: Peer, train: pathlib.Path, folder: pathlib.Path, k: int, threads: int) -> None:
-    """The best trial once more on all of train, and everybody's list."""
-    best = max(trials(folder), key=lambda trial: trial["ndcg"])
+    """A trial's model and settings on all of train, and everybody's list."""
+    best = json.loads((folder / BEST).read_text())
     matrix, users, items = read(train)
     tops, scores = peer.top(best["model"], best["settings"], matrix, np.arange(len(users)), k, threads)
     row, place = np.nonzero(tops >= 0)
@@ -142,7 +146,7 @@ def fit(peer: Peer, train: pathlib.Path, folder: pathlib.Path, k: int, threads: 
         "score": scores[row, place],
     }
     table = pa.table(columns).append_column("list", pa.repeat("for_you", len(row)))
-    pq.write_table(table, folder / "lists.parquet")
+    pq.write_table(table, folder / LISTS)
 
 
 def best_of(scores: np.ndarray, k: int) -> Top:
