@@ -7,6 +7,8 @@ out: the stages used here do without.
 from __future__ import annotations
 
 import functools
+import os
+import sys
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,7 @@ CLASSES = {"als": ALSWrap, "item_knn": ItemKNN, "slim": SLIM, "word2vec": Word2V
 
 @functools.cache
 def session(threads: int) -> SparkSession:
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # its functions in Python run in this environment too
     settings = {
         "spark.driver.memory": "4g",
         "spark.sql.shuffle.partitions": threads,
