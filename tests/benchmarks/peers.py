@@ -40,17 +40,8 @@ def lock(peer: str) -> None:
     """Write peer_runners/<peer>.txt anew from <peer>.in."""
     plain = ["--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
     given = ["--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28", "--generate-hashes", *plain]
-    command = [
-        UV,
-        "pip",
-        "compile",
-        "--quiet",
-        *given,
-        RUNNERS / f"{peer}.in",
-        "--output-file",
-        RUNNERS / f"{peer}.txt",
-    ]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    files = [RUNNERS / f"{peer}.in", "--output-file", RUNNERS / f"{peer}.txt"]
+    subprocess.run([UV, "pip", "compile", "--quiet", *given, *files], check=True, stdout=subprocess.DEVNULL)
 
 
 def environment(peer: str) -> pathlib.Path:

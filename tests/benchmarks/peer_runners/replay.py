@@ -39,6 +39,7 @@ def session(threads: int) -> SparkSession:
         "spark.sql.shuffle.partitions": threads,
         "spark.sql.execution.arrow.pyspark.enabled": True,
         "spark.ui.enabled": False,
+        "spark.ui.showConsoleProgress": False,
         "spark.driver.host": "127.0.0.1",
     }
     spark = SparkSession.builder.master(f"local[{threads}]").config(map=settings).getOrCreate()
