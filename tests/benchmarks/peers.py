@@ -40,8 +40,8 @@ def lock(peer: str) -> None:
     """Write peer_runners/<peer>.txt anew from <peer>.in."""
     plain = ["--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
     given = ["--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28", "--generate-hashes", *plain]
-    files = [RUNNERS / f"{peer}.in", "--output-file", RUNNERS / f"{peer}.txt"]
-    subprocess.run([UV, "pip", "compile", "--quiet", *given, *files], check=True, stdout=subprocess.DEVNULL)
+    files = [str(RUNNERS / f"{peer}.in"), "--output-file", str(RUNNERS / f"{peer}.txt")]
+    subprocess.run([str(UV), "pip", "compile", "--quiet", *given, *files], check=True, stdout=subprocess.DEVNULL)
 
 
 def environment(peer: str) -> pathlib.Path:
