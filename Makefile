@@ -12,7 +12,7 @@ SOURCES = $(wildcard musai jobs/*.py dags/*.py tests)
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-system test-realdata bench-accuracy bench-speed bench-tracks bench-music lint format lock bundle .venv .venv-airflow
+.PHONY: help setup nightly test test-system test-realdata bench-accuracy bench-peers bench-speed bench-tracks bench-music lint format lock bundle .venv .venv-airflow
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z][a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -69,6 +69,9 @@ test-realdata: .venv  ## the tests on the data sets in MUSAI_SHARED (default ../
 
 bench-accuracy: .venv  ## accuracy, time and memory beside the published rows, on the splits in MUSAI_SHARED (hours)
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/splits.py tuned
+
+bench-peers: .venv  ## implicit, RecTools, RePlay and irspack beside ours on the same splits, 15 minutes of tuning each (hours)
+	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/peers.py
 
 bench-speed: .venv  ## times beside their yardsticks, whole nights on 1 and 10 million plays among them (an hour)
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py

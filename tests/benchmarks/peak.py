@@ -6,7 +6,10 @@ Memory is the sum of the proportional set sizes (Linux) of the whole process tre
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -35,12 +38,21 @@ def memory_kib(process: int) -> int:
     return 0
 
 
-def measured(command: Sequence[str], stdout: int | None = None, every_s: float = 0.2) -> tuple[float, float, int]:
-    """(seconds, peak in GiB, exit status) of a command that is looked at every so many seconds."""
+def measured(
+    command: Sequence[str], stdout: int | None = None, every_s: float = 0.2, limit_s: float = math.inf
+) -> tuple[float, float, int]:
+    """(seconds, peak in GiB, exit status) of a command that is looked at every so many seconds.
+
+    At `limit_s` it is killed with its children: exit status -9.
+    """
     started, peak = time.monotonic(), 0
     with subprocess.Popen(command, stdout=stdout) as process:
         while process.poll() is None:
             peak = max(peak, sum(memory_kib(one) for one in tree(process.pid)))
+            if time.monotonic() - started > limit_s:
+                for one in tree(process.pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(one, signal.SIGKILL)
             time.sleep(every_s)
     return time.monotonic() - started, peak / 2**20, process.returncode
 

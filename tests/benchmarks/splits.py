@@ -57,52 +57,63 @@ def convert(train: pathlib.Path, out: pathlib.Path) -> int:
 
 def accuracy(split: str, settings: list[str], tuned: bool) -> None:
     """Print the figures, seconds and memory of a night on `split`; tuned: and of one after `tune_recommender`."""
-    k, published = PUBLISHED[split]
+    k = PUBLISHED[split][0]
     data, folder = SHARED / "data/interactions" / split, KEPT / split
     folder.mkdir(parents=True, exist_ok=True)
     convert(data / "train.txt", folder / "train.csv")
     given = [f"warehouse={folder / 'warehouse'}", f"inputs.interactions={folder / 'train.csv'}", *settings]
+    heading(split)
+    for stage, words in STAGES if tuned else STAGES[:1]:
+        same = {"stage": stage, "settings": settings, "code": code_version()}
+        show(kept(folder, same) or _done(same, [*words, *given], folder, data / "test.txt", k))
+
+
+def heading(split: str) -> None:
+    k, published = PUBLISHED[split]
     print(f"{split} @{k}", flush=True)
     for name, (recall, ndcg) in {"untuned co-occurrence": UNTUNED[split], **published}.items():
         print(f"  {name:<36} recall {recall:.4f}  NDCG {ndcg:.4f}", flush=True)
-    for stage, words in STAGES if tuned else STAGES[:1]:
-        row = _kept(folder, stage, settings) or _done(stage, [*words, *given], folder, settings, data / "test.txt", k)
-        figures = "recall {recall:.4f}  NDCG {ndcg:.4f}".format_map(row) if "recall" in row else " " * 28
-        print(f"  {stage:<36} {figures}  {row['seconds']:.0f} s, peak {row['gib']:.2f} GiB", flush=True)
 
 
-def _kept(folder: pathlib.Path, stage: str, settings: list[str]) -> dict[str, Any] | None:
-    """The row of an earlier sitting by the same code."""
+def show(row: dict[str, Any]) -> None:
+    figures = "recall {recall:.4f}  NDCG {ndcg:.4f}".format_map(row) if "recall" in row else " " * 28
+    print(f"  {row['stage']:<36} {figures}  {row['seconds']:.0f} s, peak {row['gib']:.2f} GiB", flush=True)
+
+
+def kept(folder: pathlib.Path, same: dict[str, Any]) -> dict[str, Any] | None:
+    """The row of an earlier sitting that is alike in this."""
     file = folder / "rows.jsonl"
     rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    same = {"stage": stage, "settings": settings, "code": code_version()}
     return next((row for row in rows if row.items() >= same.items()), None)
 
 
-def _done(
-    stage: str, words: list[str], folder: pathlib.Path, settings: list[str], test: pathlib.Path, k: int
-) -> dict[str, Any]:
-    """Run a stage and keep its row."""
-    if stage == STAGES[0][0]:
-        shutil.rmtree(folder / "warehouse", ignore_errors=True)
-    seconds, gib, status = peak.measured([sys.executable, "-m", "musai", *words], subprocess.DEVNULL, every_s=1)
-    if status:
-        sys.exit(f"{stage}: musai {' '.join(words)} ended with exit {status}")
-    row: dict[str, Any] = {"stage": stage, "settings": settings, "code": code_version(), "seconds": seconds, "gib": gib}
-    if words[0] == "nightly":
-        row["recall"], row["ndcg"] = _score(folder / "warehouse", test, k)
+def keep(folder: pathlib.Path, row: dict[str, Any]) -> dict[str, Any]:
     with (folder / "rows.jsonl").open("a") as file:
         file.write(json.dumps(row) + "\n")
     return row
 
 
-def _score(warehouse: pathlib.Path, test: pathlib.Path, k: int) -> tuple[float, float]:
-    """(recall, NDCG) of the published lists at k."""
-    pointer = json.loads((warehouse / "_published.json").read_text())
-    lists = warehouse / pointer["tables"]["recommendations"]["path"]
+def _done(same: dict[str, Any], words: list[str], folder: pathlib.Path, test: pathlib.Path, k: int) -> dict[str, Any]:
+    """Run a stage and keep its row."""
+    stage = same["stage"]
+    if stage == STAGES[0][0]:
+        shutil.rmtree(folder / "warehouse", ignore_errors=True)
+    seconds, gib, status = peak.measured([sys.executable, "-m", "musai", *words], subprocess.DEVNULL, every_s=1)
+    if status:
+        sys.exit(f"{stage}: musai {' '.join(words)} ended with exit {status}")
+    row = {**same, "seconds": seconds, "gib": gib}
+    if words[0] == "nightly":
+        pointer = json.loads((folder / "warehouse/_published.json").read_text())
+        lists = folder / "warehouse" / pointer["tables"]["recommendations"]["path"]
+        row["recall"], row["ndcg"] = score(lists, test, k)
+    return keep(folder, row)
+
+
+def score(lists: pathlib.Path, test: pathlib.Path, k: int) -> tuple[float, float]:
+    """(recall, NDCG) of a recommendations table at k."""
     scorer = [sys.executable, SHARED / "tools/score_recommendations.py", lists, test, "--k", str(k)]
-    score = json.loads(subprocess.run(scorer, check=True, capture_output=True, text=True).stdout)
-    return score[f"@{k}"]["recall"], score[f"@{k}"]["ndcg"]
+    said = json.loads(subprocess.run(scorer, check=True, capture_output=True, text=True).stdout)
+    return said[f"@{k}"]["recall"], said[f"@{k}"]["ndcg"]
 
 
 def main() -> None:
