@@ -29,7 +29,7 @@ SPACE: dict[str, Space] = {
         "factorization.factors": (16, 256, True),
         "factorization.regularization": (1.0, 300.0, True),
         "factorization.regularization_exponent": (0.0, 1.0, False),
-        "factorization.alpha": (1.0, 60.0, True),
+        "factorization.alpha": (1.0, 100.0, True),
     },
     "low_pass": {"similarity.low_pass_factors": (16, 512, True)},
     "user_knn": {

@@ -44,6 +44,7 @@ SAME = (
     "similarity.track_methods=[cosine]", "similarity.user_methods=[]", "recommend.blend={als: 1}", "seed=1",
     "recommend.lists=[for_you]", "generation.tracks=0", "evaluation.min_tracks=1000000000",
     "factorization.regularization_exponent=0", "factorization.regularization=0.01", "factorization.alpha=1",
+    "factorization.factors=64",
 )  # fmt: skip
 
 
@@ -159,7 +160,8 @@ def factors(entries: int = 5_000_000) -> None:
     from implicit.cpu.als import AlternatingLeastSquares
 
     weights = random_matrix(entries)
-    settings = configuration.load([], ["factorization.device=cpu", "factorization.regularization_exponent=0"])
+    same = ["device=cpu", "regularization_exponent=0", "factors=64"]
+    settings = configuration.load([], [f"factorization.{key}" for key in same])
 
     def bare() -> None:
         with threadpoolctl.threadpool_limits(1, "blas"):
