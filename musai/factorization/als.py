@@ -16,7 +16,7 @@ confidence itself as its data (it subtracts the 1), applies its own `alpha` on t
 given c and alpha 1, and CPU, GPU and MLlib (`spark.py`) mean the same by `factorization.alpha`.
 
 Against the mean of the weights alpha has no unit: one value serves logs that are one bit a pair and counts of plays up
-to 100,000s, whose logarithms are ten times as large (`tests/benchmarks/play_counts.py`: recall and NDCG of both).
+to 100,000s, whose logarithms are ten times as large (`tests/benchmarks/holdout.py plays bits`).
 
 Solver: three steps of conjugate gradient a row and sweep, from the row's last value (Takacs, Pilaszy & Tikk 2011,
 "Applications of the conjugate gradient method for implicit feedback collaborative filtering"). It costs O(f) an entry
