@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
 from musai.generation import models, sampling, training
 from musai.generation.lessons import Lesson
@@ -79,29 +80,27 @@ def train(
     sources: Mapping[str, Any],
     sizes: Mapping[str, int] | None = None,
     say: Callable[[str], None] = lambda _: None,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> bytes:
     """The model file of a composer, from style -> name -> piece; `sources` (manifest, licences) goes into its card."""
-    lessons, styles, left_out = [], [], {}
-    for name in sorted(pieces):
-        ours, style, why = lessons_of(pieces[name], name)
-        lessons.append(ours)
-        styles.append(style)
-        left_out[name] = why
-    meters = tuple(sorted({one.meter for group in lessons for one in group}))
-    shape = Shape(tuple(style.name for style in styles), meters, **(sizes or {}))
+    taught = {name: lessons_of(pieces[name], name) for name in sorted(pieces)}
+    styles = [style for _, style, _ in taught.values()]
+    meters = tuple(sorted({one.meter for lessons, _, _ in taught.values() for one in lessons}))
+    shape = Shape(tuple(taught), meters, **(sizes or {}))
     exam = [
         one
-        for name in shape.styles
-        if held_out.get(name)
-        for one in lessons_of(held_out[name], name)[0]
+        for style in styles
+        if held_out.get(style.name)
+        for one in lessons_of(held_out[style.name], style.name, style)[0]
         if one.meter in meters
     ]
-    trained = training.train(_balanced(lessons), exam, shape, schedule, say)
+    lessons = _balanced([own for own, _, _ in taught.values()])
+    trained = training.train(lessons, exam or lessons[::10], shape, schedule, say, checkpoint)
     card = {
         "kind": METHOD,
         "shape": dataclasses.asdict(shape),
         "styles": [style.to_json() for style in styles],
-        "left_out": left_out,
+        "left_out": {name: why for name, (_, _, why) in taught.items()},
         "sources": dict(sources),
         "emotions": EMOTIONS,
         "nats_a_note": [[round(loss, 4) for loss in pair] for pair in trained.losses],

@@ -2,7 +2,8 @@
 
 A piece has the form of a training piece (which of its bars are equal, no notes). Phrase by phrase the generator is
 shown the bar before and writes CANDIDATES, bars that the form repeats are put in, and the critic, which hears the bar
-before too, picks one (discriminator rejection sampling in spirit, Azadi et al. 2019).
+before too, picks one (discriminator rejection sampling in spirit, Azadi et al. 2019) of those that open and close a
+piece as a piece is opened and closed.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
 from musai.generation import gan_training, models, phrases
 from musai.generation.gan import NOISE, Critic, Generator, RollShape, one_hot
 from musai.generation.gan_training import GanSchedule
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
-from musai.generation.phrases import BAR_CELLS, FORM_BARS, PARTS, PHRASE_BARS
+from musai.generation.phrases import BAR_CELLS, FORM_BARS, PARTS, PHRASE_BARS, cells_of
 from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
 from musai.generation.styles import Style, drawn_meter, lessons_of
 from musai.generation.wishes import Draft, Wish
@@ -30,7 +32,6 @@ from musai.music.rolls import SILENT, notes_of_roll
 
 METHOD = "gan"
 CANDIDATES = 16  # phrases of which one is taken
-MOST_VOICES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +99,8 @@ class GanComposer:
             before = np.broadcast_to(bars[-1], (CANDIDATES, 1, *bars.shape[1:]))
             heard = np.concatenate([before, made], axis=1).reshape(CANDIDATES, -1, bars.shape[2])
             real = gan_training.realism(self.critic, heard, asked)
+            fits = phrases.fitting(made, cells_of(meter), PARTS[part])
+            real = np.where(fits | ~fits.any(), real, -np.inf)
             bars = np.concatenate([bars, made[real.argmax()]])
             scores.append(real.max())
         return bars[1:], float(np.mean(scores))
@@ -137,21 +140,22 @@ def train(
     sources: Mapping[str, Any],
     width: int = 32,
     say: Callable[[str], None] = lambda _: None,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> bytes | None:
     """The model file of a GAN, from style -> name -> piece; `sources` (manifest, licences) goes into its card.
 
-    None where no style has phrases of MOST_VOICES voices at most.
+    None where no style has a phrase.
     """
     taught = {name: lessons_of(pieces[name], name) for name in sorted(pieces)}
     learnt = {name: _barred(lessons, style.voices) for name, (lessons, style, _) in taught.items()}
-    names = [name for name in taught if learnt[name] and taught[name][1].voices <= MOST_VOICES]
+    names = [name for name in taught if learnt[name]]
     if not names:
         return None
     styles = [taught[name][1] for name in names]
     shape = _shape(styles, [one.meter for name in names for one, _ in learnt[name]], width)
     cut = [_phrases(learnt[name], shape) for name in names]
     rolls, asked = (np.concatenate(parts) for parts in zip(*cut, strict=True))
-    trained = gan_training.train(rolls, asked, shape, schedule, say)
+    trained = gan_training.train(rolls, asked, shape, schedule, say, checkpoint)
     exam = {style.name: _usual(trained.critic, style, held_out.get(style.name), shape) for style in styles}
     card = {
         "kind": METHOD,
@@ -194,7 +198,7 @@ def _usual(
     critic: Critic, style: Style, unseen: Mapping[str, Piece] | None, shape: RollShape
 ) -> tuple[float, float] | None:
     """Mean and deviation of the critic's score of a style's unseen phrases; None without any."""
-    lessons = lessons_of(unseen, style.name)[0] if unseen else []
+    lessons = lessons_of(unseen, style.name, style)[0] if unseen else []
     learnt = [found for found in _barred(lessons, style.voices) if found[0].meter in shape.meters]
     if not learnt:
         return None

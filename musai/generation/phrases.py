@@ -13,13 +13,15 @@ import numpy as np
 from musai.errors import InputError
 from musai.generation.lessons import Lesson
 from musai.generation.quadrants import QUADRANTS
+from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
-from musai.music.rolls import CELL, SILENT, roll_of_rows
+from musai.music.rolls import CELL, FIRST, SILENT, roll_of_rows
 
 PHRASE_BARS = 4
 BAR_CELLS = 16
 PARTS = ("opening", "middle", "closing")
 FORM_BARS = 16
+USUAL = (10, 90)  # percentiles
 SCARCE = 1_000  # phrases at whole numbers of phrases, below which a style's phrases begin at every bar
 
 
@@ -51,11 +53,16 @@ def form_of(bars: np.ndarray) -> tuple[int, ...]:
 
 
 def forms(pieces: Sequence[np.ndarray], most: int = 64) -> list[tuple[int, ...]]:
-    """The forms of the first FORM_BARS bars of pieces that are as long, `most` of them, evenly over the pieces."""
-    long = [bars for bars in pieces if len(bars) >= FORM_BARS]
-    step = max(len(long) / most, 1.0)
-    chosen = [long[int(number * step)] for number in range(min(most, len(long)))]
-    return [form_of(bars[:FORM_BARS]) for bars in chosen]
+    """The forms of the first FORM_BARS bars of pieces that are as long, `most` of them, evenly over the pieces; without
+    those that repeat more or fewer bars than USUAL of them."""
+    found = [form_of(bars[:FORM_BARS]) for bars in pieces if len(bars) >= FORM_BARS]
+    if not found:
+        return []
+    distinct = np.array([len(set(form)) for form in found])
+    low, high = np.percentile(distinct, USUAL)
+    usual = [form for form, count in zip(found, distinct, strict=True) if low <= count <= high]
+    step = max(len(usual) / most, 1.0)
+    return [usual[int(number * step)] for number in range(min(most, len(usual)))]
 
 
 def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,6 +79,20 @@ def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.nd
             owner.append(number)
             part.append(0 if start == 0 else 2 if start == last else 1)
     return np.array(found, np.int8), np.array(owner), np.array(part)
+
+
+def fitting(rolls: np.ndarray, cells: int, part: str) -> np.ndarray:
+    """bool [n]: which of rolls [n, PHRASE_BARS, BAR_CELLS, voices], in bars of so many cells, have a note in the first
+    bar, where they open a piece, or end near a bar line, where they close one."""
+    sounds = (rolls[:, :, :cells] != SILENT).any(axis=3).reshape(len(rolls), -1)
+    if part == "opening":
+        found: np.ndarray = (rolls[:, 0, :cells] >= FIRST).any(axis=(1, 2))
+    elif part == "closing":
+        end = sounds.shape[1] - sounds[:, ::-1].argmax(axis=1)
+        found = sounds.any(axis=1) & near_bar_line(end, np.zeros(1, int), np.array(cells))
+    else:
+        found = np.ones(len(rolls), bool)
+    return found
 
 
 def asked_of(

@@ -7,13 +7,15 @@ their style's voices and ranges, no pitch sounds twice in one track, nothing rin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from musai.generation.context import LAGS, Board
+from musai.generation.quadrants import QUADRANTS
 from musai.generation.rnn import NOTHING, NoteRNN
 from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
@@ -24,17 +26,20 @@ MOST_NOTES = 3_000  # of a piece
 NEVER = 2**40  # a step that no piece reaches
 RECALLED = (4, 8, 16)  # of LAGS
 PLACES = ("position", "form", "left")
+OPPOSITE = [QUADRANTS.index(name) for name in ("sad", "tense", "happy", "calm")]  # of QUADRANTS: both signs turned
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampler:
     """`temperature` of the whole distribution, then the likeliest classes that hold `nucleus` of it (Holtzman 2020).
     `recall` is added to the logit of what stood RECALLED bars ago: trained on notes one by one, the network comes back
-    to its bars too seldom."""
+    to its bars too seldom. `guidance`: how far the logits go on beyond those of the asked emotion, away from those of
+    the opposite one (classifier-free guidance, Ho & Salimans 2022; of language models, Sanchez et al. 2023)."""
 
     temperature: float = 0.95
     nucleus: float = 0.95
     recall: float = 0.0
+    guidance: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +104,10 @@ class _Block:
         self.whole = given & ~self.ornamented  # nothing of voice 0 is asked of the network
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
         self.far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
-        self.asked = torch.tensor([(one.style, one.emotion, one.meter) for one in requests])
+        asked = [(one.style, one.emotion, one.meter) for one in requests]
+        if sampler.guidance:  # the network is asked twice, in one product
+            asked += [(one.style, OPPOSITE[one.emotion], one.meter) for one in requests]
+        self.asked = torch.tensor(asked)
 
     @torch.no_grad()
     def run(self) -> list[np.ndarray]:
@@ -110,7 +118,8 @@ class _Block:
         for note in range(MOST_NOTES):
             before = {name: _tensor(row[:, place])[:, None] for place, name in enumerate(FIELDS)}
             was = _tensors(self.board.place(self.time))
-            hidden, state = self.network.state(before, {name: was[name][:, None] for name in PLACES}, self.asked, state)
+            place = {name: was[name][:, None] for name in PLACES}
+            hidden, state = self.network.state(self._twice(before), self._twice(place), self.asked, state)
             row = self._row(hidden[:, 0], was, self._forced(note))
             going &= row[:, 0] != END
             if not going.any():
@@ -132,7 +141,7 @@ class _Block:
         network, board, every = self.network, self.board, np.arange(len(self.requests))
         draws = np.stack([random.random(len(FIELDS)) for random in self.random])
         ahead, began = _tensor(board.ahead(self.time)), torch.from_numpy(board.began(self.time))
-        logits = self._recalled(network.shift_logits(hidden, was, ahead, began), ahead, ahead)
+        logits = self._recalled(self._guided(network.shift_logits, hidden, was, ahead, began), ahead, ahead)
         shift = self._drawn(logits, self._shifts(), draws[:, 0], forced[:, 0])
         sounds = np.flatnonzero(shift != END)
         moved = sounds[shift[sounds] > 0]
@@ -141,7 +150,9 @@ class _Block:
         self.first[sounds] = np.where(self.first[sounds] < 0, self.time[sounds], self.first[sounds])
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
-        voice = self._drawn(network.voice_logits(hidden, place, began), self._voices(), draws[:, 1], forced[:, 1])
+        voice = self._drawn(
+            self._guided(network.voice_logits, hidden, place, began), self._voices(), draws[:, 1], forced[:, 1]
+        )
         sings = (self._coming() == self.time) & (voice == 0) & (shift != END)
         given = self.melody[every, self.sung]
         forced[sings, 2] = given[sings, 1]
@@ -149,14 +160,31 @@ class _Block:
         self.sung += sings
         back, length = (_tensor(values) for values in board.back(self.time, voice))
         sounding = _tensor(board.sounding)
-        logits = self._recalled(network.pitch_logits(hidden, place, back, sounding, _tensor(voice)), back, back)
+        logits = self._guided(network.pitch_logits, hidden, place, back, sounding, _tensor(voice))
+        logits = self._recalled(logits, back, back)
         pitch = self._drawn(logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
-        logits = network.duration_logits(hidden, place, back, length, _tensor(voice), _tensor(pitch))
+        given = (back, length, _tensor(voice), _tensor(pitch))
+        logits = self._guided(network.duration_logits, hidden, place, *given)
         logits = self._recalled(logits, (length - 1).clamp(min=0), length)
         duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3])
         board.put(sounds, self.time[sounds], voice[sounds], pitch[sounds], duration[sounds] + 1)
         self.last_voice[sounds] = voice[sounds]
         return np.stack([shift, voice, pitch, duration], axis=1)
+
+    def _twice(self, given: Any) -> Any:
+        """For the emotion that is asked for and its opposite, where there is guidance: tensors, or dicts of them."""
+        if not self.sampler.guidance:
+            return given
+        if isinstance(given, dict):
+            return {name: self._twice(values) for name, values in given.items()}
+        return torch.cat([given, given])
+
+    def _guided(self, head: Callable[..., Tensor], hidden: Tensor, *given: Any) -> Tensor:
+        logits = head(hidden, *map(self._twice, given))
+        if not self.sampler.guidance:
+            return logits
+        asked, opposite = logits.chunk(2)
+        return asked + self.sampler.guidance * (asked - opposite)
 
     def _recalled(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
         """The logits [B, C] with what stood there bars ago, `targets` int64 [B, L] where `known` > 0, raised."""

@@ -244,24 +244,27 @@ def training_rows(tracks: DataFrame, settings: Generation) -> list[tuple[str, st
 
 
 def train_in_one_task(
-    session: SparkSession, rows: list[tuple[str, str, str, str]], roots: Sequence[str], settings: Generation, seed: int
-) -> Trained:
-    """Train on MIDI files under `inputs.media_roots`. Raises InputError where too few of them can be used."""
+    session: SparkSession, rows: list[tuple[str, str, str, str]], roots: Sequence[str], settings: Generation, seed: int,
+    checkpoints: str,
+) -> Trained:  # fmt: skip
+    """Train on MIDI files under `inputs.media_roots`; begun again after a kill it goes on from what lies in the folder
+    (URI) `checkpoints`. Raises InputError where too few of them can be used, or the device is not there."""
     placed = ((name, style, media.located(path, roots), licence) for name, style, path, licence in rows)
     paths = [(name, style, place, licence) for name, style, place, licence in placed if place is not None]
     minutes = {name: settings.train_minutes * share for name, share in TRAINING.items()}
-    schedule = Schedule(minutes=minutes[composer.METHOD], seed=seed + 1)
-    gan_schedule = GanSchedule(minutes=minutes[gan_composer.METHOD], seed=seed + 1)
+    schedule = Schedule(minutes=minutes[composer.METHOD], seed=seed + 1, device=settings.device)
+    gan_schedule = GanSchedule(minutes=minutes[gan_composer.METHOD], seed=seed + 1, device=settings.device)
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:
         import torch
 
         torch.set_num_threads(threads)
-        rnn, gan, law, rejected = training_of(paths, schedule, gan_schedule)
+        rnn, gan, law, rejected = training_of(paths, schedule, gan_schedule, checkpoints)
         row = {"rnn": rnn, "gan": gan, "judge": law, "rejected": json.dumps(rejected)}
         yield pa.RecordBatch.from_pylist([row], pa.schema([*_BYTES, pa.field("rejected", pa.string())]))
 
-    row = one_task(session, work, "rnn binary, gan binary, judge binary, rejected string").first()
+    made = "rnn binary, gan binary, judge binary, rejected string"
+    row = one_task(session, work, made, gpu=settings.device != "cpu").first()
     assert row is not None
     gan = None if row["gan"] is None else bytes(row["gan"])
     return Trained(bytes(row["rnn"]), gan, bytes(row["judge"]), json.loads(row["rejected"]))

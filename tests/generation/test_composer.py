@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from musai.generation import composer, lessons, makers, models, sanity, style_transfer, training
+from musai.generation.lessons import Lesson
+from musai.generation.sampling import Sampler
 from musai.generation.styles import lessons_of
 from musai.generation.training import Schedule
 from musai.generation.wishes import Source, Wish
 from musai.music.midi import write_midi
 from musai.music.notes import Track, joined, melody, piece_of
+from musai.music.tokens import tokens_of
 
 STEPS = (0, 2, 4, 5, 7, 9, 11, 12, 14)
 
@@ -73,6 +76,20 @@ def test_a_primer_opens_the_piece(made, songs):
     (piece,) = made.compose([Wish("song", "happy", 5, 8, primer=lesson.rows[:12])])
     opening = melody(piece).pitch[:8]
     assert np.array_equal(np.diff(opening), np.diff(lesson.rows[:12][lesson.rows[:12, 1] == 0][:8, 2]))
+
+
+def test_guidance_makes_what_was_asked_for_likelier_than_its_opposite(made):
+    """By the network's own nats a note; without it the samples are those of no guidance."""
+    wishes = [Wish("song", emotion, seed, 8) for seed, emotion in enumerate(("happy", "sad") * 16)]
+    gains = []
+    for guidance in (0.0, 3.0):
+        pieces = made.compose(wishes, Sampler(guidance=guidance))
+        gains.append(0.0)
+        for wish, other, piece in zip(wishes, wishes[1:] + wishes[:1], pieces, strict=True):
+            rows, _ = tokens_of(piece)
+            told = [Lesson("", rows, "song", asked.emotion, piece.meter, piece.bars) for asked in (other, wish)]
+            gains[-1] += training.nats(made.network, told[:1]) - training.nats(made.network, told[1:])
+    assert gains[1] > gains[0] + 0.1
 
 
 def transferred(made, tune, seed=3):
