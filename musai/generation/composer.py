@@ -10,7 +10,7 @@ import numpy as np
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
-from musai.generation import models, sampling, training
+from musai.generation import models, phrases, sampling, training
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
 from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
@@ -26,8 +26,11 @@ METHOD = "rnn"
 
 @dataclasses.dataclass(frozen=True)
 class Composer:
+    """`forms`: by style, those of training pieces."""
+
     network: NoteRNN
     styles: tuple[Style, ...]
+    forms: dict[str, list[list[int]]]
     digest: str
     card: dict[str, Any]
 
@@ -52,7 +55,11 @@ class Composer:
             raise InputError(f"the meter {meter[0]}/{meter[1]} is none that the model has learnt")
         emotion = QUADRANTS.index(wish.emotion)
         number = self.network.shape.meters.index(meter)
-        return sampling.Request(self.names.index(wish.style), emotion, number, wish.bars, wish.seed, wish.primer)
+        known = self.forms.get(wish.style)
+        random = np.random.default_rng([wish.seed, 3])
+        form = tuple(phrases.drawn_form(known, wish.bars, random)) if known and wish.primer is None else None
+        place = self.names.index(wish.style)
+        return sampling.Request(place, emotion, number, wish.bars, wish.seed, wish.primer, form=form)
 
     def _piece(self, wish: Wish, request: sampling.Request, rows: np.ndarray) -> Piece:
         meter = self.network.shape.meters[request.meter]
@@ -70,7 +77,8 @@ def load(file: ModelFile) -> Composer:
         network.load_state_dict(file.weights)
     except RuntimeError as error:
         raise InputError("the model was trained by another version of MusAI: run train_generators again") from error
-    return Composer(network.eval(), tuple(map(Style.from_json, file.card["styles"])), file.digest, file.card)
+    styles = tuple(map(Style.from_json, file.card["styles"]))
+    return Composer(network.eval(), styles, file.card.get("forms", {}), file.digest, file.card)
 
 
 def train(
@@ -94,13 +102,14 @@ def train(
         for one in lessons_of(held_out[style.name], style.name, style)[0]
         if one.meter in meters
     ]
-    lessons = _balanced([own for own, _, _ in taught.values()])
-    trained = training.train(lessons, exam or lessons[::10], shape, schedule, say, checkpoint)
+    balanced = _balanced([lessons for lessons, _, _ in taught.values()])
+    trained = training.train(balanced, exam or balanced[::10], shape, schedule, say, checkpoint)
     card = {
         "kind": METHOD,
         "shape": dataclasses.asdict(shape),
         "styles": [style.to_json() for style in styles],
         "left_out": {name: why for name, (_, _, why) in taught.items()},
+        "forms": {name: phrases.forms(lessons) for name, (lessons, _, _) in taught.items()},
         "sources": dict(sources),
         "emotions": EMOTIONS,
         "nats_a_note": [[round(loss, 4) for loss in pair] for pair in trained.losses],

@@ -23,8 +23,8 @@ from musai.generation.gan import NOISE, Critic, Generator, RollShape, one_hot
 from musai.generation.gan_training import GanSchedule
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
-from musai.generation.phrases import BAR_CELLS, FORM_BARS, PARTS, PHRASE_BARS, cells_of
-from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
+from musai.generation.phrases import BAR_CELLS, PARTS, PHRASE_BARS, cells_of
+from musai.generation.quadrants import EMOTIONS, OPPOSITE, QUADRANTS, performed
 from musai.generation.styles import Style, drawn_meter, lessons_of
 from musai.generation.wishes import Draft, Wish
 from musai.music.notes import Piece
@@ -32,6 +32,7 @@ from musai.music.rolls import SILENT, notes_of_roll
 
 METHOD = "gan"
 CANDIDATES = 16  # phrases of which one is taken
+GUIDANCE = 0.4  # as of `musai.generation.sampling`; more makes leaps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +83,7 @@ class GanComposer:
         """(int8 [bars, BAR_CELLS, voices], the critic's mean score of its phrases)."""
         random = np.random.default_rng([wish.seed, 3])
         count = max(wish.bars // PHRASE_BARS, 1)
-        form = _form(self.forms[wish.style], count * PHRASE_BARS, random)
+        form = phrases.drawn_form(self.forms[wish.style], count * PHRASE_BARS, random)
         told = [self.names.index(wish.style), QUADRANTS.index(wish.emotion), self._meters.index(meter)]
         bars = np.full((1, BAR_CELLS, self.generator.shape.voices), SILENT, np.int8)  # a silent one before the first
         scores = []
@@ -106,11 +107,15 @@ class GanComposer:
         return bars[1:], float(np.mean(scores))
 
     def _candidates(self, before: np.ndarray, asked: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices], drawn as in training."""
+        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices]: of each cell the likeliest class, guided away from the
+        opposite emotion. The noise that decides in training, cell by cell, is left out: it makes leaps, and the
+        candidates differ enough without it."""
         noise = torch.from_numpy(random.standard_normal((CANDIDATES, NOISE))).float()
         shown = one_hot(torch.from_numpy(before))[None].expand(CANDIDATES, -1, -1, -1)
-        logits = self.generator(noise, shown, torch.from_numpy(asked))
-        rolls = (logits.double().numpy() + random.gumbel(size=logits.shape)).argmax(axis=-1).astype(np.int8)
+        opposite = asked.copy()
+        opposite[:, 1] = np.array(OPPOSITE)[asked[:, 1]]
+        own, other = (self.generator(noise, shown, torch.from_numpy(one)) for one in (asked, opposite))
+        rolls = (own + GUIDANCE * (own - other)).argmax(dim=-1).numpy().astype(np.int8)
         return rolls.reshape(CANDIDATES, PHRASE_BARS, BAR_CELLS, -1)
 
 
@@ -161,7 +166,7 @@ def train(
         "kind": METHOD,
         "shape": dataclasses.asdict(shape),
         "styles": [style.to_json() for style in styles],
-        "forms": {name: phrases.forms([bars for _, bars in learnt[name]]) for name in names},
+        "forms": {name: phrases.forms([one for one, _ in learnt[name]]) for name in names},
         "realism": exam,
         "phrases": {name: len(one[0]) for name, one in zip(names, cut, strict=True)},
         "left_out": {name: len(taught[name][0]) - len(learnt[name]) for name in taught},
@@ -213,12 +218,3 @@ def _shape(styles: Sequence[Style], meters: Sequence[tuple[int, int]], width: in
     ]
     lowest, highest = (tuple(tuple(pair[end] for pair in one) for one in bounds) for end in (0, 1))
     return RollShape(tuple(style.name for style in styles), tuple(sorted(set(meters))), lowest, highest, width)
-
-
-def _form(known: Sequence[Sequence[int]], bars: int, random: np.random.Generator) -> list[int]:
-    """The form of `bars` bars: one of the known forms after the other; without any, all bars differ."""
-    found: list[int] = []
-    while len(found) < bars:
-        drawn = known[int(random.integers(len(known)))] if known else range(FORM_BARS)
-        found += [len(found) + place for place in drawn]
-    return found[:bars]

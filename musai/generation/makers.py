@@ -53,7 +53,7 @@ def maker(method: str, files: Files, settings: Generation) -> Maker:
         gan = files.gan_composer()
         if gan is None:
             raise InputError("no GAN ships or was trained here: musai run train_generators")
-        how = {"candidates": gan_composer.CANDIDATES}
+        how = {"candidates": gan_composer.CANDIDATES, "guidance": gan_composer.GUIDANCE}
         return Maker(method, gan.digest, gan.card["sources"], how, gan.compose)
     transfers = method == style_transfer.METHOD  # whose emotion is that of the source
     guidance = 0.0 if transfers else settings.guidance

@@ -7,6 +7,7 @@ their style's voices and ranges, no pitch sounds twice in one track, nothing rin
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from musai.generation.context import LAGS, Board
-from musai.generation.quadrants import QUADRANTS
+from musai.generation.quadrants import OPPOSITE
 from musai.generation.rnn import NOTHING, NoteRNN
 from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
@@ -25,16 +26,17 @@ BLOCK = 64  # pieces in one matrix product, always: the bits of a product depend
 MOST_NOTES = 3_000  # of a piece
 NEVER = 2**40  # a step that no piece reaches
 RECALLED = (4, 8, 16)  # of LAGS
+FRESH = -0.5  # logits: a bar that is to be new takes after earlier ones a little less than by the network alone
 PLACES = ("position", "form", "left")
-OPPOSITE = [QUADRANTS.index(name) for name in ("sad", "tense", "happy", "calm")]  # of QUADRANTS: both signs turned
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampler:
     """`temperature` of the whole distribution, then the likeliest classes that hold `nucleus` of it (Holtzman 2020).
     `recall` is added to the logit of what stood RECALLED bars ago: trained on notes one by one, the network comes back
-    to its bars too seldom. `guidance`: how far the logits go on beyond those of the asked emotion, away from those of
-    the opposite one (classifier-free guidance, Ho & Salimans 2022; of language models, Sanchez et al. 2023)."""
+    to its bars too seldom. Where a form says which bars come back, FRESH is added instead. `guidance`: how far the
+    logits go on beyond those of the asked emotion, away from those of the opposite one (classifier-free guidance, Ho &
+    Salimans 2022; of language models, Sanchez et al. 2023)."""
 
     temperature: float = 0.95
     nucleus: float = 0.95
@@ -57,7 +59,8 @@ class Grammar:
 class Request:
     """`primer`: rows [n, 4] that open the piece; `melody`: [m, 3] of (onset, pitch, steps), the whole of voice 0, to
     which the other voices are found. Both in the common tonic. `ornamented`: the melody's notes stand, as long as the
-    network likes, and voice 0 has more of them in between."""
+    network likes, and voice 0 has more of them in between. `form`: for each bar the first one that it equals and that
+    is played again there; the network writes the others."""
 
     style: int
     emotion: int
@@ -67,6 +70,7 @@ class Request:
     primer: np.ndarray | None = None
     melody: np.ndarray | None = None
     ornamented: bool = False
+    form: tuple[int, ...] | None = None
 
 
 def sample(
@@ -103,7 +107,10 @@ class _Block:
         given = np.array([one.melody is not None for one in requests])
         self.whole = given & ~self.ornamented  # nothing of voice 0 is asked of the network
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
-        self.far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
+        pairs = zip(requests, self.bar.tolist(), strict=True)
+        self.forms = [_Form(one.form, bar) if one.form else None for one, bar in pairs]
+        far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
+        self.raised = torch.tensor([FRESH if form else sampler.recall for form in self.forms])[:, None] * far
         asked = [(one.style, one.emotion, one.meter) for one in requests]
         if sampler.guidance:  # the network is asked twice, in one product
             asked += [(one.style, OPPOSITE[one.emotion], one.meter) for one in requests]
@@ -134,6 +141,9 @@ class _Block:
         for piece, request in enumerate(self.requests):
             if request.primer is not None and note < len(request.primer):
                 forced[piece] = request.primer[note]
+        for piece, form in enumerate(self.forms):
+            if form and form.due:
+                forced[piece] = form.next_row(int(self.time[piece]))
         return forced
 
     def _row(self, hidden: Tensor, was: dict[str, Tensor], forced: np.ndarray) -> np.ndarray:
@@ -143,6 +153,7 @@ class _Block:
         ahead, began = _tensor(board.ahead(self.time)), torch.from_numpy(board.began(self.time))
         logits = self._recalled(self._guided(network.shift_logits, hidden, was, ahead, began), ahead, ahead)
         shift = self._drawn(logits, self._shifts(), draws[:, 0], forced[:, 0])
+        self._repeat(shift, forced)
         sounds = np.flatnonzero(shift != END)
         moved = sounds[shift[sounds] > 0]
         board.move(moved, self.time[moved], shift[moved])
@@ -169,7 +180,19 @@ class _Block:
         duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3])
         board.put(sounds, self.time[sounds], voice[sounds], pitch[sounds], duration[sounds] + 1)
         self.last_voice[sounds] = voice[sounds]
+        for piece in sounds:
+            if form := self.forms[piece]:
+                form.put(int(self.time[piece]), int(voice[piece]), int(pitch[piece]), int(duration[piece]))
         return np.stack([shift, voice, pitch, duration], axis=1)
+
+    def _repeat(self, shift: np.ndarray, forced: np.ndarray) -> None:
+        """Where a shift leads into a bar that is to be an earlier one again, or beyond, it leads to that bar's first
+        note instead."""
+        for piece, form in enumerate(self.forms):
+            time = int(self.time[piece])
+            if form and not form.due and shift[piece] != END and form.begin(time, time + int(shift[piece])):
+                forced[piece] = form.next_row(time)
+                shift[piece] = forced[piece, 0]
 
     def _twice(self, given: Any) -> Any:
         """For the emotion that is asked for and its opposite, where there is guidance: tensors, or dicts of them."""
@@ -188,8 +211,7 @@ class _Block:
 
     def _recalled(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
         """The logits [B, C] with what stood there bars ago, `targets` int64 [B, L] where `known` > 0, raised."""
-        raised = self.sampler.recall * (known > 0) * self.far
-        return logits.scatter_add(-1, targets, raised)
+        return logits.scatter_add(-1, targets, self.raised * (known > 0))
 
     def _shifts(self) -> np.ndarray:
         """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, near its line, or where
@@ -204,6 +226,9 @@ class _Block:
         onward &= begun[:, None] | (times < self.bar[:, None])  # the first note is in the first bar
         onward &= self.short | (times <= first_free[:, None])
         now = (asked & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
+        after = [form.after(int(time)) if form else 0 for form, time in zip(self.forms, self.time, strict=True)]
+        onward &= times >= np.array(after)[:, None]
+        now &= self.time >= after
         last = (self.time >= self.end - self.bar) & begun
         last &= near_bar_line(self.board.free_at.max(axis=1), self.first, self.bar)
         allowed = np.concatenate([now[:, None], onward, last[:, None]], axis=1)
@@ -245,6 +270,8 @@ class _Block:
         """bool [B, 96]: up to the style's longest, the end of the piece, and the next note of a melody that is
         ornamented."""
         until = np.where(self.ornamented, np.minimum(self._coming(), self.end), self.end)
+        ahead = [form.limit(int(time)) if form else NEVER for form, time in zip(self.forms, self.time, strict=True)]
+        until = np.minimum(until, ahead)
         return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= until[:, None])
 
     def _drawn(self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray) -> np.ndarray:
@@ -260,6 +287,47 @@ class _Block:
         mass = ranked.cumsum(axis=1)
         chosen = (mass < draws[:, None] * mass[:, -1:]).sum(axis=1)
         return np.where(forced >= 0, forced, order[np.arange(len(order)), chosen])
+
+
+class _Form:
+    """The bars of a piece that are earlier ones again: what is due of them, from what was put."""
+
+    def __init__(self, form: Sequence[int], bar: int) -> None:
+        self.form, self.bar = form, bar
+        self.bars: dict[int, list[tuple[int, int, int, int]]] = {}  # (place, voice, pitch, duration - 1) by bar
+        self.due: list[tuple[int, int, int, int]] = []  # (onset, voice, pitch, duration - 1)
+        follows = [0, *(b == a + 1 for a, b in itertools.pairwise(form))]
+        again = [number for number, first in enumerate(form) if first < number]
+        self.sections = [number for number in again if number - 1 not in again or not follows[number]]
+
+    def put(self, time: int, voice: int, pitch: int, duration: int) -> None:
+        self.bars.setdefault(time // self.bar, []).append((time % self.bar, voice, pitch, duration))
+
+    def begin(self, time: int, target: int) -> bool:
+        """Whether a bar after that of `time`, up to that of `target`, is to be an earlier one again; it is then due."""
+        for number in range(time // self.bar + 1, min(target // self.bar + 1, len(self.form))):
+            if self.form[number] < number and (model := self.bars.get(self.form[number])):
+                start = number * self.bar
+                if start + model[0][0] - time > LONGEST:
+                    return False
+                limit = self.limit(start)
+                self.due = [(start + at, v, pitch, min(long, limit - start - at - 1)) for at, v, pitch, long in model]
+                return True
+        return False
+
+    def after(self, time: int) -> int:
+        """The first step at which another note may begin: a repeated bar gets none but its own."""
+        number = time // self.bar
+        again = number < len(self.form) and self.form[number] < number and self.form[number] in self.bars
+        return (number + 1) * self.bar if again else 0
+
+    def next_row(self, time: int) -> tuple[int, int, int, int]:
+        onset, *note = self.due.pop(0)
+        return (onset - time, note[0], note[1], note[2])
+
+    def limit(self, time: int) -> int:
+        """The step at which the next repeated section begins: nothing rings into it."""
+        return next((self.bar * number for number in self.sections if self.bar * number > time), NEVER)
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -4,8 +4,10 @@ import datetime as dt
 import json
 
 import pytest
+import torch
 
 from musai import config as configuration
+from musai.errors import InputError
 from musai.generation import making, plan
 from musai.generation import spark as generation
 from musai.generation.makers import Files
@@ -96,3 +98,9 @@ def test_each_method_makes_its_tracks_in_its_own_task_with_the_same_bytes_in_any
     assert looked >= len(rows) >= 2
     alone, _ = made(spark, orders[1:2], tmp_path)
     assert bytes(alone["style_transfer-chorale-0"]["midi"]) == bytes(row["midi"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_the_task_lacks_is_an_error(spark, tmp_path):
+    with pytest.raises(InputError, match=r"generation.device: gpu cannot be used here"):
+        generation.train_in_one_task(spark, [], [], settings("generation.device=gpu"), 1, str(tmp_path))
