@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
@@ -51,6 +52,7 @@ HEARD = "generated_id string, embedding array<float>, valence double, arousal do
 UNKNOWN_LICENCE = "a source of unknown licence"
 NO_DERIVATIVES = "a source whose licence is not in generation.transfer_licences"
 TRAINING = {composer.METHOD: 2 / 3, gan_composer.METHOD: 1 / 3}  # of generation.train_minutes
+SOUNDS = 2_000  # tracks of a style by whose embeddings new ones are judged
 _BYTES = [pa.field(name, pa.binary()) for name in ("rnn", "gan", "judge")]
 HEARD_ARROW = pa.schema(
     {"generated_id": pa.string(), "embedding": pa.list_(pa.float32()), "valence": pa.float64(), "arousal": pa.float64()}
@@ -163,6 +165,17 @@ def sources(
     rows = notes.where(allowed & other).orderBy(lot, "track_id").limit(settings.tracks).collect()
     drawn = [SourceTrack(row["track_id"], row["style"], row["midi_path"], row["licence"]) for row in rows]
     return drawn, {row["reason"]: row["count"] for row in counted}
+
+
+def sounds_by_style(tracks: DataFrame, embeddings: DataFrame, settings: Generation) -> dict[str, np.ndarray]:
+    """Style -> embeddings float32 [n, E] of the catalogue's tracks, SOUNDS of them at most, drawn by their ids."""
+    rows = tracks.withColumn("style", _style(settings)).join(embeddings, "track_id", "inner")
+    found = {}
+    for style in sorted(settings.styles):
+        own = rows.where(F.col("style") == style).orderBy(F.xxhash64("track_id"), "track_id").limit(SOUNDS)
+        if vectors := [row["embedding"] for row in own.select("embedding").collect()]:
+            found[style] = np.array(vectors, np.float32)
+    return found
 
 
 def _style(settings: Generation) -> Column:
