@@ -7,7 +7,6 @@ their style's voices and ranges, no pitch sounds twice in one track, nothing rin
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from musai.generation.context import LAGS, Board
 from musai.generation.quadrants import OPPOSITE
+from musai.generation.repeats import Repeats
 from musai.generation.rnn import NOTHING, NoteRNN
 from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
@@ -108,9 +108,9 @@ class _Block:
         self.whole = given & ~self.ornamented  # nothing of voice 0 is asked of the network
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
         pairs = zip(requests, self.bar.tolist(), strict=True)
-        self.forms = [_Form(one.form, bar) if one.form else None for one, bar in pairs]
+        self.repeats = [Repeats(one.form, bar) if one.form else None for one, bar in pairs]
         far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
-        self.raised = torch.tensor([FRESH if form else sampler.recall for form in self.forms])[:, None] * far
+        self.raised = torch.tensor([FRESH if one else sampler.recall for one in self.repeats])[:, None] * far
         asked = [(one.style, one.emotion, one.meter) for one in requests]
         if sampler.guidance:  # the network is asked twice, in one product
             asked += [(one.style, OPPOSITE[one.emotion], one.meter) for one in requests]
@@ -136,14 +136,14 @@ class _Block:
         return [np.array(notes, np.int16).reshape(-1, len(FIELDS)) for notes in rows]
 
     def _forced(self, note: int) -> np.ndarray:
-        """int [B, 4]: the primer's row, -1 where there is none."""
+        """int [B, 4]: the row of the primer, or of a bar that is played again; -1 where there is none."""
         forced = np.full((len(self.requests), len(FIELDS)), -1)
         for piece, request in enumerate(self.requests):
             if request.primer is not None and note < len(request.primer):
                 forced[piece] = request.primer[note]
-        for piece, form in enumerate(self.forms):
-            if form and form.due:
-                forced[piece] = form.next_row(int(self.time[piece]))
+        for piece, again in enumerate(self.repeats):
+            if again and again.due:
+                forced[piece] = again.next_row(int(self.time[piece]))
         return forced
 
     def _row(self, hidden: Tensor, was: dict[str, Tensor], forced: np.ndarray) -> np.ndarray:
@@ -161,9 +161,8 @@ class _Block:
         self.first[sounds] = np.where(self.first[sounds] < 0, self.time[sounds], self.first[sounds])
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
-        voice = self._drawn(
-            self._guided(network.voice_logits, hidden, place, began), self._voices(), draws[:, 1], forced[:, 1]
-        )
+        logits = self._guided(network.voice_logits, hidden, place, began)
+        voice = self._drawn(logits, self._voices(), draws[:, 1], forced[:, 1])
         sings = (self._coming() == self.time) & (voice == 0) & (shift != END)
         given = self.melody[every, self.sung]
         forced[sings, 2] = given[sings, 1]
@@ -174,24 +173,24 @@ class _Block:
         logits = self._guided(network.pitch_logits, hidden, place, back, sounding, _tensor(voice))
         logits = self._recalled(logits, back, back)
         pitch = self._drawn(logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
-        given = (back, length, _tensor(voice), _tensor(pitch))
-        logits = self._guided(network.duration_logits, hidden, place, *given)
+        then = (back, length, _tensor(voice), _tensor(pitch))
+        logits = self._guided(network.duration_logits, hidden, place, *then)
         logits = self._recalled(logits, (length - 1).clamp(min=0), length)
         duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3])
         board.put(sounds, self.time[sounds], voice[sounds], pitch[sounds], duration[sounds] + 1)
         self.last_voice[sounds] = voice[sounds]
         for piece in sounds:
-            if form := self.forms[piece]:
-                form.put(int(self.time[piece]), int(voice[piece]), int(pitch[piece]), int(duration[piece]))
+            if again := self.repeats[piece]:
+                again.put(int(self.time[piece]), int(voice[piece]), int(pitch[piece]), int(duration[piece]))
         return np.stack([shift, voice, pitch, duration], axis=1)
 
     def _repeat(self, shift: np.ndarray, forced: np.ndarray) -> None:
         """Where a shift leads into a bar that is to be an earlier one again, or beyond, it leads to that bar's first
         note instead."""
-        for piece, form in enumerate(self.forms):
+        for piece, again in enumerate(self.repeats):
             time = int(self.time[piece])
-            if form and not form.due and shift[piece] != END and form.begin(time, time + int(shift[piece])):
-                forced[piece] = form.next_row(time)
+            if again and not again.due and shift[piece] != END and again.begin(time, time + int(shift[piece])):
+                forced[piece] = again.next_row(time)
                 shift[piece] = forced[piece, 0]
 
     def _twice(self, given: Any) -> Any:
@@ -226,7 +225,7 @@ class _Block:
         onward &= begun[:, None] | (times < self.bar[:, None])  # the first note is in the first bar
         onward &= self.short | (times <= first_free[:, None])
         now = (asked & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
-        after = [form.after(int(time)) if form else 0 for form, time in zip(self.forms, self.time, strict=True)]
+        after = [again.after(int(time)) if again else 0 for again, time in zip(self.repeats, self.time, strict=True)]
         onward &= times >= np.array(after)[:, None]
         now &= self.time >= after
         last = (self.time >= self.end - self.bar) & begun
@@ -270,8 +269,10 @@ class _Block:
         """bool [B, 96]: up to the style's longest, the end of the piece, and the next note of a melody that is
         ornamented."""
         until = np.where(self.ornamented, np.minimum(self._coming(), self.end), self.end)
-        ahead = [form.limit(int(time)) if form else NEVER for form, time in zip(self.forms, self.time, strict=True)]
-        until = np.minimum(until, ahead)
+        limits = [
+            again.limit(int(time)) if again else None for again, time in zip(self.repeats, self.time, strict=True)
+        ]
+        until = np.minimum(until, [NEVER if limit is None else limit for limit in limits])
         return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= until[:, None])
 
     def _drawn(self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray) -> np.ndarray:
@@ -287,47 +288,6 @@ class _Block:
         mass = ranked.cumsum(axis=1)
         chosen = (mass < draws[:, None] * mass[:, -1:]).sum(axis=1)
         return np.where(forced >= 0, forced, order[np.arange(len(order)), chosen])
-
-
-class _Form:
-    """The bars of a piece that are earlier ones again: what is due of them, from what was put."""
-
-    def __init__(self, form: Sequence[int], bar: int) -> None:
-        self.form, self.bar = form, bar
-        self.bars: dict[int, list[tuple[int, int, int, int]]] = {}  # (place, voice, pitch, duration - 1) by bar
-        self.due: list[tuple[int, int, int, int]] = []  # (onset, voice, pitch, duration - 1)
-        follows = [0, *(b == a + 1 for a, b in itertools.pairwise(form))]
-        again = [number for number, first in enumerate(form) if first < number]
-        self.sections = [number for number in again if number - 1 not in again or not follows[number]]
-
-    def put(self, time: int, voice: int, pitch: int, duration: int) -> None:
-        self.bars.setdefault(time // self.bar, []).append((time % self.bar, voice, pitch, duration))
-
-    def begin(self, time: int, target: int) -> bool:
-        """Whether a bar after that of `time`, up to that of `target`, is to be an earlier one again; it is then due."""
-        for number in range(time // self.bar + 1, min(target // self.bar + 1, len(self.form))):
-            if self.form[number] < number and (model := self.bars.get(self.form[number])):
-                start = number * self.bar
-                if start + model[0][0] - time > LONGEST:
-                    return False
-                limit = self.limit(start)
-                self.due = [(start + at, v, pitch, min(long, limit - start - at - 1)) for at, v, pitch, long in model]
-                return True
-        return False
-
-    def after(self, time: int) -> int:
-        """The first step at which another note may begin: a repeated bar gets none but its own."""
-        number = time // self.bar
-        again = number < len(self.form) and self.form[number] < number and self.form[number] in self.bars
-        return (number + 1) * self.bar if again else 0
-
-    def next_row(self, time: int) -> tuple[int, int, int, int]:
-        onset, *note = self.due.pop(0)
-        return (onset - time, note[0], note[1], note[2])
-
-    def limit(self, time: int) -> int:
-        """The step at which the next repeated section begins: nothing rings into it."""
-        return next((self.bar * number for number in self.sections if self.bar * number > time), NEVER)
 
 
 def _tensor(values: np.ndarray) -> Tensor:
