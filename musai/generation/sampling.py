@@ -270,9 +270,10 @@ class _Block:
         ornamented."""
         until = np.where(self.ornamented, np.minimum(self._coming(), self.end), self.end)
         limits = [
-            again.limit(int(time)) if again else None for again, time in zip(self.repeats, self.time, strict=True)
+            again.limit(time) if again else end
+            for again, time, end in zip(self.repeats, self.time.tolist(), self.end.tolist(), strict=True)
         ]
-        until = np.minimum(until, [NEVER if limit is None else limit for limit in limits])
+        until = np.minimum(until, limits)
         return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= until[:, None])
 
     def _drawn(self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray) -> np.ndarray:
