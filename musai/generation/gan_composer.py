@@ -32,7 +32,8 @@ from musai.music.rolls import SILENT, notes_of_roll
 
 METHOD = "gan"
 CANDIDATES = 16  # phrases of which one is taken
-GUIDANCE = 0.4  # as of `musai.generation.sampling`; more makes leaps
+CHANCE = 0.5  # at most, of training's noise that decides between the classes of a cell: all of it makes leaps
+GUIDANCE = 0.3  # as of `musai.generation.sampling`; more makes leaps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,15 +108,16 @@ class GanComposer:
         return bars[1:], float(np.mean(scores))
 
     def _candidates(self, before: np.ndarray, asked: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices]: of each cell the likeliest class, guided away from the
-        opposite emotion. The noise that decides in training, cell by cell, is left out: it makes leaps, and the
-        candidates differ enough without it."""
+        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices]: from the likeliest class of each cell to one drawn with CHANCE
+        of training's noise, guided away from the opposite emotion."""
         noise = torch.from_numpy(random.standard_normal((CANDIDATES, NOISE))).float()
         shown = one_hot(torch.from_numpy(before))[None].expand(CANDIDATES, -1, -1, -1)
         opposite = asked.copy()
         opposite[:, 1] = np.array(OPPOSITE)[asked[:, 1]]
         own, other = (self.generator(noise, shown, torch.from_numpy(one)) for one in (asked, opposite))
-        rolls = (own + GUIDANCE * (own - other)).argmax(dim=-1).numpy().astype(np.int8)
+        logits = (own + GUIDANCE * (own - other)).double().numpy()
+        share = np.linspace(0, CHANCE, CANDIDATES)[:, None, None, None]
+        rolls = (logits + share * random.gumbel(size=logits.shape)).argmax(axis=-1).astype(np.int8)
         return rolls.reshape(CANDIDATES, PHRASE_BARS, BAR_CELLS, -1)
 
 
