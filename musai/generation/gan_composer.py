@@ -108,8 +108,8 @@ class GanComposer:
         return bars[1:], float(np.mean(scores))
 
     def _candidates(self, before: np.ndarray, asked: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices]: from the likeliest class of each cell to one drawn with CHANCE
-        of training's noise, guided away from the opposite emotion."""
+        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices]: from the likeliest class of each cell to one drawn with
+        CHANCE of training's noise, guided away from the opposite emotion."""
         noise = torch.from_numpy(random.standard_normal((CANDIDATES, NOISE))).float()
         shown = one_hot(torch.from_numpy(before))[None].expand(CANDIDATES, -1, -1, -1)
         opposite = asked.copy()
