@@ -11,7 +11,8 @@ import torch
 from musai.embedding.tracks import choose
 
 Device = Literal["auto", "cpu", "gpu"]
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def device(asked: Device) -> torch.device:

@@ -15,6 +15,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,7 +165,9 @@ def train(
     model = CellRNN(schedule.hidden, schedule.dropout)
     optimizer = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
     kept = checkpoint.read()
-    at = unpacked(kept) if kept else {"epoch": 0, "spent_s": 0.0, "best": math.inf, "kept": state_of(model)}
+    at: dict[str, Any] = (
+        unpacked(kept) if kept else {"epoch": 0, "spent_s": 0.0, "best": math.inf, "kept": state_of(model)}
+    )
     if kept:
         model.load_state_dict(at["now"])
         optimizer.load_state_dict(at["optimizer"])

@@ -62,7 +62,8 @@ def train(
     torch.manual_seed(schedule.seed)
     generator, critic = Generator(shape), Critic(shape)
     generator.usual.data[:] = _log_shares(rolls[:, BAR_CELLS:], asked, generator.usual.shape)
-    both = nn.ModuleDict({"generator": generator, "critic": critic, "kept": copy.deepcopy(generator)}).to(device)
+    kept = copy.deepcopy(generator)
+    both = nn.ModuleDict({"generator": generator, "critic": critic, "kept": kept}).to(device)
     optimizers = [torch.optim.Adam(net.parameters(), schedule.rate, BETAS) for net in (generator, critic)]
     at = _resumed(checkpoint, both, optimizers) or Progress()
     write = accelerator.compiled(generator, device)
@@ -89,7 +90,7 @@ def train(
             realness = critic(made, told).float().mean()
         _step(optimizers[0], -realness)
         with torch.no_grad():
-            for old, new in zip(both["kept"].parameters(), generator.parameters(), strict=True):
+            for old, new in zip(kept.parameters(), generator.parameters(), strict=True):
                 old.lerp_(new, 1 - min(schedule.average, at.step / (at.step + 10)))
         if at.step % SAID == 0:
             at.distances.append(float(distance.detach()))
@@ -98,7 +99,7 @@ def train(
         if checkpoint.due():
             checkpoint.keep(_packed(at, both, optimizers))
     checkpoint.keep(_packed(at, both, optimizers))
-    return TrainedGan(both["kept"].eval().cpu(), critic.eval().cpu(), at.distances, at.step)
+    return TrainedGan(kept.eval().cpu(), critic.eval().cpu(), at.distances, at.step)
 
 
 @dataclasses.dataclass

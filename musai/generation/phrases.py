@@ -99,8 +99,9 @@ def fitting(rolls: np.ndarray, cells: int, part: str) -> np.ndarray:
     """bool [n]: which of rolls [n, PHRASE_BARS, BAR_CELLS, voices], in bars of so many cells, have a note in the first
     bar, where they open a piece, or end near a bar line, where they close one."""
     sounds = (rolls[:, :, :cells] != SILENT).any(axis=3).reshape(len(rolls), -1)
+    found: np.ndarray
     if part == "opening":
-        found: np.ndarray = (rolls[:, 0, :cells] >= FIRST).any(axis=(1, 2))
+        found = np.asarray((rolls[:, 0, :cells] >= FIRST).any(axis=(1, 2)))
     elif part == "closing":
         end = sounds.shape[1] - sounds[:, ::-1].argmax(axis=1)
         found = sounds.any(axis=1) & near_bar_line(end, np.zeros(1, int), np.array(cells))

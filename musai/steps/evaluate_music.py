@@ -74,7 +74,7 @@ def _distances(tracks: Sequence[Any], sounds: Mapping[str, np.ndarray]) -> list[
         half, rest = sounds[style][::2], sounds[style][1::2]
         others = [those for name, those in sounds.items() if name != style and len(those) >= FEWEST]
         if min(len(vectors), len(half), len(rest)) >= FEWEST:
-            ours, same, *far = (frechet_distance(np.stack(list(those)), half) for those in (vectors, rest, *others))
+            ours, same, *far = (frechet_distance(those, half) for those in (np.stack(vectors), rest, *others))
             rows.append((method, style, "frechet_distance", ours, same, min(far, default=None)))
     return rows
 

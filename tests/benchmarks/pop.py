@@ -107,7 +107,7 @@ def measured(rolls: Iterable[np.ndarray]) -> dict[str, float]:
     """METRICS of a track over many pieces' rolls."""
     found: collections.Counter[str] = collections.Counter()
     for roll in rolls:
-        bars = roll.reshape(-1, STEPS * BEATS, 128).any(axis=1)
+        bars = np.asarray(roll.reshape(-1, STEPS * BEATS, 128).any(axis=1))
         classes = np.stack([bars[:, pitch::12].any(axis=1) for pitch in range(12)], axis=1).sum(axis=1)
         change = np.diff(roll.T.astype(np.int8), axis=1, prepend=0, append=0)  # [128, steps + 1]
         (pitch, onset), (_, stop) = np.nonzero(change == 1), np.nonzero(change == -1)
