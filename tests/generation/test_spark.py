@@ -62,6 +62,13 @@ def test_what_has_the_only_target_already_is_no_source(tracks):
     assert len(generation.sources(tracks, settings("generation.tracks=1"), 1, DATE)[0]) == 1
 
 
+def test_sounds_are_those_of_the_catalogues_tracks_of_each_style(spark, tracks):
+    vectors = [(f"t{number}", [float(number), 1.0]) for number in range(1, 6)]
+    embeddings = spark.createDataFrame(vectors, "track_id string, embedding array<float>")
+    found = generation.sounds_by_style(tracks, embeddings, settings("generation.styles.pop=[pop]"))
+    assert {style: sorted(rows[:, 0].tolist()) for style, rows in found.items()} == {"folk": [1, 3, 4], "chorale": [2]}
+
+
 def order(method, style, number, source=None):
     name = f"{method}-{style}-{number}"
     return Order(name, method, style, None if source else "happy", plan.seed_of(name, 1), 8, source)

@@ -4,7 +4,9 @@ import datetime as dt
 import json
 import shutil
 
+import numpy as np
 import pyarrow.dataset as ds
+import pytest
 
 from musai.steps import Night, evaluate_music
 from musai.storage import at
@@ -36,6 +38,23 @@ def test_how_new_tracks_sound_stands_beside_the_catalogues_own(night):
         key for key, count in made.items() if count >= 2 and key[1] in due
     }
     assert (rows[["generated", "real"]] > 0).all(axis=None)
+
+
+def test_a_distance_stands_beside_those_of_real_tracks():
+    rng = np.random.default_rng(0)
+    sounds = {
+        style: rng.normal(place, 1, (60, 3)).astype(np.float32) for style, place in (("a", 0), ("b", 5), ("c", 9))
+    }
+    sounds["few"] = sounds["c"][:3]
+    made = [
+        {"method": "rnn", "style": style, "embedding": rng.normal(1, 1, 3).tolist()}
+        for style in ("a", "few", "unknown") for _ in range(30)
+    ]  # fmt: skip
+    made.append({"method": "gan", "style": "a", "embedding": None})
+    ((method, style, metric, ours, real, other),) = evaluate_music._distances(made, sounds)
+    assert (method, style, metric) == ("rnn", "a", "frechet_distance")
+    assert real < ours < other
+    assert (ours, other) == (pytest.approx(3, abs=1.5), pytest.approx(75, rel=0.2))  # about those of the means, squared
 
 
 def test_the_share_of_tracks_that_end_at_home_is_that_of_their_measures(night):
