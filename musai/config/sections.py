@@ -203,9 +203,11 @@ class Generation(Section):
     temperature: AboveZero
     nucleus: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)]
     recall: NotNegative
+    guidance: NotNegative
     attempts: Positive
     keep_tracks: Count
     list_length: Positive
+    device: Literal["auto", "cpu", "gpu"]
     train_minutes: AboveZero
     licences: list[str]
     transfer_to: list[str]

@@ -15,12 +15,12 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from musai.embedding.checkpoints import Checkpoint
 from musai.embedding.lessons import lessons_of
 from musai.embedding.tracks import Embedded, Embedder, Heard, choose, embedded, opened
 from musai.embedding.training import ALONE, Figures, Schedule, Team, train
 from musai.errors import InputError
 from musai.inputs.places import RAW_CHARACTERS
-from musai.matrix.reading import file_system
 from musai.scratch import scratch
 from musai.session import cores, one_task
 
@@ -182,24 +182,15 @@ def _trained(
     heard = [Heard(row["track_id"], row["audio_path"], row["midi_path"]) for row in rows.to_pylist()]
     factors = np.array(rows["factors"].to_pylist(), np.float32).reshape(rows.num_rows, -1 if rows.num_rows else 1)
     listeners = rows["interactions"].to_numpy().astype(np.float64)
-    network = opened(embedder)
-    system, path = file_system(place)
-
-    def keep(checkpoint: bytes) -> None:
-        system.create_dir(path.rsplit("/", 1)[0])
-        with system.open_output_stream(f"{path}.part") as file:
-            file.write(checkpoint)
-        system.move(f"{path}.part", path)
-
-    there = system.get_file_info(path).is_file
-    checkpoint = system.open_input_stream(path).read() if there else None
+    network, checkpoint = opened(embedder), Checkpoint(place)
     with tempfile.TemporaryDirectory(dir=scratch("lessons")) as folder:
         artists = rows["artist"].to_pylist()
         lessons, rejected = lessons_of(
             heard, artists, factors, listeners, embedder, pathlib.Path(folder), schedule.seed
         )
         try:
-            figures = train(network, lessons, schedule, choose(embedder.device), checkpoint, keep, team)
+            device = choose(embedder.device)
+            figures = train(network, lessons, schedule, device, checkpoint.read(), checkpoint.keep, team)
         except ValueError as error:
             raise InputError(f"train_embedder: {error}") from error
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}

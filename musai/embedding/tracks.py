@@ -96,11 +96,11 @@ def opened(embedder: Embedder) -> Network:
     return network
 
 
-def choose(device: Literal["auto", "cpu", "gpu"]) -> torch.device:
-    """Raises InputError for `gpu` where torch finds none."""
+def choose(device: Literal["auto", "cpu", "gpu"], key: str = "embedding.device") -> torch.device:
+    """What the configuration's `key` means in this process. Raises InputError for `gpu` where torch finds none."""
     there = torch.cuda.is_available()
     if device == "gpu" and not there:
-        raise InputError("embedding.device: gpu cannot be used here: torch finds no CUDA device")
+        raise InputError(f"{key}: gpu cannot be used here: torch finds no CUDA device")
     return torch.device("cuda" if there and device != "cpu" else "cpu")
 
 

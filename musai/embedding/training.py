@@ -19,7 +19,6 @@ process has, and as reproducible.
 from __future__ import annotations
 
 import dataclasses
-import io
 import time
 from collections.abc import Callable
 
@@ -29,6 +28,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
+from musai.embedding.checkpoints import packed, unpacked
 from musai.embedding.factors import RIDGES
 from musai.embedding.lessons import Lessons
 from musai.embedding.network import Network
@@ -233,16 +233,14 @@ def _state(learner: Learner) -> dict[str, Tensor]:
 
 
 def _checkpoint(at: Progress, best: dict[str, Tensor], learner: Learner, optimizer: torch.optim.Optimizer) -> bytes:
-    made = io.BytesIO()
-    whole = {"at": dataclasses.asdict(at), "best": best, "now": _state(learner), "optimizer": optimizer.state_dict()}
-    torch.save(whole, made)
-    return made.getvalue()
+    state = {"at": dataclasses.asdict(at), "best": best, "now": _state(learner), "optimizer": optimizer.state_dict()}
+    return packed(state)
 
 
 def _resumed(
     checkpoint: bytes, learner: Learner, optimizer: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, Tensor]]:
-    whole = torch.load(io.BytesIO(checkpoint), map_location="cpu", weights_only=True)
+    whole = unpacked(checkpoint)
     learner.load_state_dict(whole["now"])
     optimizer.load_state_dict(whole["optimizer"])
     return Progress(**whole["at"]), whole["best"]

@@ -208,6 +208,28 @@ def compared(
     return {name: (rows[0][name], rows[1][name], nearest[name]) for name in rows[0]}
 
 
+def frechet_distance(ours: np.ndarray, real: np.ndarray) -> float:
+    """Squared distance of two normal distributions fitted to embeddings [n, E] and [m, E] (Heusel et al. 2017; of
+    music, Kilgour et al. 2019): of their means, and of their covariances A and B tr(A + B - 2 (A B)^1/2).
+
+    The fewer the rows, the larger it comes out: a figure says something beside another of as many. Raises InputError
+    for fewer than two rows on a side.
+    """
+    if min(len(ours), len(real)) < 2:
+        raise InputError("two embeddings on both sides are due")
+    means = [side.mean(axis=0) for side in (ours, real)]
+    a, b = ((side - mean) / np.sqrt(len(side) - 1) for side, mean in zip((ours, real), means, strict=True))
+    both = np.linalg.svd(a @ b.T, compute_uv=False).sum()  # of the root of the product: A = a'a, B = b'b
+    return float(np.square(means[0] - means[1]).sum() + np.square(a).sum() + np.square(b).sum() - 2 * both)
+
+
+def ends_home(piece: Piece) -> float:
+    """1 where the lowest of the last notes is the tonic or the dominant of the piece's key, else 0."""
+    pitched = piece.pitched()
+    last = pitched.pitch[pitched.onset + pitched.duration == pitched.end]
+    return float((int(last.min()) - key_of(piece).tonic) % 12 in (0, 7))
+
+
 def excerpts(pieces: Mapping[str, Piece], bars: int = EXCERPT) -> list[Piece]:
     """The first `bars` bars of every piece that has notes in them and is half as long at least."""
     found = [pieces[name].excerpt(0, bars) for name in sorted(pieces) if pieces[name].bars * 2 >= bars]

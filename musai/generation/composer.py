@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
-from musai.generation import models, sampling, training
+from musai.generation import models, phrases, sampling, training
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
 from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
@@ -25,8 +26,11 @@ METHOD = "rnn"
 
 @dataclasses.dataclass(frozen=True)
 class Composer:
+    """`forms`: by style, those of training pieces."""
+
     network: NoteRNN
     styles: tuple[Style, ...]
+    forms: dict[str, list[list[int]]]
     digest: str
     card: dict[str, Any]
 
@@ -51,7 +55,11 @@ class Composer:
             raise InputError(f"the meter {meter[0]}/{meter[1]} is none that the model has learnt")
         emotion = QUADRANTS.index(wish.emotion)
         number = self.network.shape.meters.index(meter)
-        return sampling.Request(self.names.index(wish.style), emotion, number, wish.bars, wish.seed, wish.primer)
+        known = self.forms.get(wish.style)
+        random = np.random.default_rng([wish.seed, 3])
+        form = tuple(phrases.drawn_form(known, wish.bars, random)) if known and wish.primer is None else None
+        place = self.names.index(wish.style)
+        return sampling.Request(place, emotion, number, wish.bars, wish.seed, wish.primer, form=form)
 
     def _piece(self, wish: Wish, request: sampling.Request, rows: np.ndarray) -> Piece:
         meter = self.network.shape.meters[request.meter]
@@ -69,7 +77,8 @@ def load(file: ModelFile) -> Composer:
         network.load_state_dict(file.weights)
     except RuntimeError as error:
         raise InputError("the model was trained by another version of MusAI: run train_generators again") from error
-    return Composer(network.eval(), tuple(map(Style.from_json, file.card["styles"])), file.digest, file.card)
+    styles = tuple(map(Style.from_json, file.card["styles"]))
+    return Composer(network.eval(), styles, file.card.get("forms", {}), file.digest, file.card)
 
 
 def train(
@@ -79,29 +88,28 @@ def train(
     sources: Mapping[str, Any],
     sizes: Mapping[str, int] | None = None,
     say: Callable[[str], None] = lambda _: None,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> bytes:
     """The model file of a composer, from style -> name -> piece; `sources` (manifest, licences) goes into its card."""
-    lessons, styles, left_out = [], [], {}
-    for name in sorted(pieces):
-        ours, style, why = lessons_of(pieces[name], name)
-        lessons.append(ours)
-        styles.append(style)
-        left_out[name] = why
-    meters = tuple(sorted({one.meter for group in lessons for one in group}))
-    shape = Shape(tuple(style.name for style in styles), meters, **(sizes or {}))
+    taught = {name: lessons_of(pieces[name], name) for name in sorted(pieces)}
+    styles = [style for _, style, _ in taught.values()]
+    meters = tuple(sorted({one.meter for lessons, _, _ in taught.values() for one in lessons}))
+    shape = Shape(tuple(taught), meters, **(sizes or {}))
     exam = [
         one
-        for name in shape.styles
-        if held_out.get(name)
-        for one in lessons_of(held_out[name], name)[0]
+        for style in styles
+        if held_out.get(style.name)
+        for one in lessons_of(held_out[style.name], style.name, style)[0]
         if one.meter in meters
     ]
-    trained = training.train(_balanced(lessons), exam, shape, schedule, say)
+    balanced = _balanced([lessons for lessons, _, _ in taught.values()])
+    trained = training.train(balanced, exam or balanced[::10], shape, schedule, say, checkpoint)
     card = {
         "kind": METHOD,
         "shape": dataclasses.asdict(shape),
         "styles": [style.to_json() for style in styles],
-        "left_out": left_out,
+        "left_out": {name: why for name, (_, _, why) in taught.items()},
+        "forms": {name: phrases.forms(lessons) for name, (lessons, _, _) in taught.items()},
         "sources": dict(sources),
         "emotions": EMOTIONS,
         "nats_a_note": [[round(loss, 4) for loss in pair] for pair in trained.losses],

@@ -14,7 +14,6 @@ Boulanger-Lewandowski, Bengio & Vincent 2012 set the task; Bai, Kolter & Koltun 
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 import time
@@ -24,6 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, unpacked
+from musai.generation.training import state_of
 
 KEYS = 88
 END = KEYS  # the token that ends a frame
@@ -36,8 +38,9 @@ FORGOTTEN = 0.1  # share of the frames that the network is not shown in training
 
 @dataclasses.dataclass(frozen=True)
 class FrameSchedule:
-    """Training ends after `epochs` or `minutes`, or when for `patience` epochs the valid pieces got no likelier, three
-    times over: each time but the last the rate is divided by four and the best network taken up again."""
+    """Training ends after `epochs` or `minutes` of this process's own time, or when for `patience` epochs the valid
+    pieces got no likelier, three times over: each time the rate is divided by four and the best network taken up
+    again."""
 
     epochs: int = 1_000
     minutes: float = 10.0
@@ -138,18 +141,21 @@ def nats_a_frame(model: FrameRNN, pieces: Sequence[np.ndarray]) -> float:
 
 def train(
     joint: bool, pieces: Sequence[np.ndarray], valid: Sequence[np.ndarray], schedule: FrameSchedule,
-    say: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None, checkpoint: Checkpoint = NOWHERE,
 ) -> FrameRNN:  # fmt: skip
-    """The network of the epoch at which the valid pieces were likeliest."""
+    """The network of the epoch at which the valid pieces were likeliest; with a checkpoint of the same training it goes
+    on from there."""
     torch.manual_seed(schedule.seed)
-    random, begun = np.random.default_rng(schedule.seed), time.monotonic()
     model = FrameRNN(joint)
     length = schedule.longest
     parts = [piece[start : start + length] for piece in pieces for start in range(0, len(piece), length)]
     cut = [part for part in parts if len(part) > 1]
     optimizer = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
-    best, kept, waited, falls, epoch = math.inf, copy.deepcopy(model.state_dict()), 0, 0, 0
-    while epoch < schedule.epochs and time.monotonic() - begun < 60 * schedule.minutes:
+    at = _resumed(checkpoint, model, optimizer) or _Progress(state_of(model))
+    begun = time.process_time() - at.spent_s
+    while at.epoch < schedule.epochs and at.spent_s < 60 * schedule.minutes and at.falls <= 2:
+        random = np.random.default_rng([schedule.seed, at.epoch])
+        torch.manual_seed(int(random.integers(2**31)))
         model.train()
         for chosen in _batches([len(part) for part in cut], schedule.batch, random):
             frames, lengths = padded([_moved(cut[place], random) for place in chosen])
@@ -158,22 +164,47 @@ def train(
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-        epoch += 1
         found = nats_a_frame(model, valid)
-        say(f"epoch {epoch}, {time.monotonic() - begun:.0f} s: {found:.3f} nats a frame of the valid pieces")
-        if found < best:
-            best, kept, waited = found, copy.deepcopy(model.state_dict()), 0
-            continue
-        waited += 1
-        if waited > schedule.patience:
-            falls, waited = falls + 1, 0
-            model.load_state_dict(kept)
-            if falls > 2:
-                break
+        at.epoch, at.waited, at.spent_s = at.epoch + 1, at.waited + 1, time.process_time() - begun
+        if found < at.best:
+            at.best, at.kept, at.waited = found, state_of(model), 0
+        elif at.waited > schedule.patience:
+            at.falls, at.waited = at.falls + 1, 0
+            model.load_state_dict(at.kept)
             for group in optimizer.param_groups:
                 group["lr"] /= 4
-    model.load_state_dict(kept)
+        say(f"epoch {at.epoch}, {at.spent_s:.0f} s: {found:.3f} nats a frame of the valid pieces")
+        if checkpoint.due():
+            checkpoint.keep(_packed(at, model, optimizer))
+    checkpoint.keep(_packed(at, model, optimizer))
+    model.load_state_dict(at.kept)
     return model.eval()
+
+
+@dataclasses.dataclass
+class _Progress:
+    """Where a training stands; `falls` of the rate, `spent_s` over all its beginnings."""
+
+    kept: dict[str, Tensor]
+    epoch: int = 0
+    best: float = math.inf
+    waited: int = 0
+    falls: int = 0
+    spent_s: float = 0.0
+
+
+def _packed(at: _Progress, model: FrameRNN, optimizer: torch.optim.Optimizer) -> bytes:
+    return packed({"at": dataclasses.asdict(at), "now": state_of(model), "optimizer": optimizer.state_dict()})
+
+
+def _resumed(checkpoint: Checkpoint, model: FrameRNN, optimizer: torch.optim.Optimizer) -> _Progress | None:
+    content = checkpoint.read()
+    if content is None:
+        return None
+    state = unpacked(content)
+    model.load_state_dict(state["now"])
+    optimizer.load_state_dict(state["optimizer"])
+    return _Progress(**state["at"])
 
 
 def _batches(lengths: Sequence[int], size: int, random: np.random.Generator) -> list[np.ndarray]:

@@ -2,7 +2,8 @@
 
 A piece has the form of a training piece (which of its bars are equal, no notes). Phrase by phrase the generator is
 shown the bar before and writes CANDIDATES, bars that the form repeats are put in, and the critic, which hears the bar
-before too, picks one (discriminator rejection sampling in spirit, Azadi et al. 2019).
+before too, picks one (discriminator rejection sampling in spirit, Azadi et al. 2019) of those that open and close a
+piece as a piece is opened and closed.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
 from musai.generation import gan_training, models, phrases
 from musai.generation.gan import NOISE, Critic, Generator, RollShape, one_hot
 from musai.generation.gan_training import GanSchedule
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
-from musai.generation.phrases import BAR_CELLS, FORM_BARS, PARTS, PHRASE_BARS
-from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
+from musai.generation.phrases import BAR_CELLS, PARTS, PHRASE_BARS, cells_of
+from musai.generation.quadrants import EMOTIONS, OPPOSITE, QUADRANTS, performed
 from musai.generation.styles import Style, drawn_meter, lessons_of
 from musai.generation.wishes import Draft, Wish
 from musai.music.notes import Piece
@@ -30,7 +32,8 @@ from musai.music.rolls import SILENT, notes_of_roll
 
 METHOD = "gan"
 CANDIDATES = 16  # phrases of which one is taken
-MOST_VOICES = 4
+CHANCE = 0.5  # at most, of training's noise that decides between the classes of a cell: all of it makes leaps
+GUIDANCE = 0.3  # as of `musai.generation.sampling`; more makes leaps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +84,7 @@ class GanComposer:
         """(int8 [bars, BAR_CELLS, voices], the critic's mean score of its phrases)."""
         random = np.random.default_rng([wish.seed, 3])
         count = max(wish.bars // PHRASE_BARS, 1)
-        form = _form(self.forms[wish.style], count * PHRASE_BARS, random)
+        form = phrases.drawn_form(self.forms[wish.style], count * PHRASE_BARS, random)
         told = [self.names.index(wish.style), QUADRANTS.index(wish.emotion), self._meters.index(meter)]
         bars = np.full((1, BAR_CELLS, self.generator.shape.voices), SILENT, np.int8)  # a silent one before the first
         scores = []
@@ -98,16 +101,23 @@ class GanComposer:
             before = np.broadcast_to(bars[-1], (CANDIDATES, 1, *bars.shape[1:]))
             heard = np.concatenate([before, made], axis=1).reshape(CANDIDATES, -1, bars.shape[2])
             real = gan_training.realism(self.critic, heard, asked)
+            fits = phrases.fitting(made, cells_of(meter), PARTS[part])
+            real = np.where(fits | ~fits.any(), real, -np.inf)
             bars = np.concatenate([bars, made[real.argmax()]])
             scores.append(real.max())
         return bars[1:], float(np.mean(scores))
 
     def _candidates(self, before: np.ndarray, asked: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices], drawn as in training."""
+        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices]: from the likeliest class of each cell to one drawn with
+        CHANCE of training's noise, guided away from the opposite emotion."""
         noise = torch.from_numpy(random.standard_normal((CANDIDATES, NOISE))).float()
         shown = one_hot(torch.from_numpy(before))[None].expand(CANDIDATES, -1, -1, -1)
-        logits = self.generator(noise, shown, torch.from_numpy(asked))
-        rolls = (logits.double().numpy() + random.gumbel(size=logits.shape)).argmax(axis=-1).astype(np.int8)
+        opposite = asked.copy()
+        opposite[:, 1] = np.array(OPPOSITE)[asked[:, 1]]
+        own, other = (self.generator(noise, shown, torch.from_numpy(one)) for one in (asked, opposite))
+        logits = (own + GUIDANCE * (own - other)).double().numpy()
+        share = np.linspace(0, CHANCE, CANDIDATES)[:, None, None, None]
+        rolls = (logits + share * random.gumbel(size=logits.shape)).argmax(axis=-1).astype(np.int8)
         return rolls.reshape(CANDIDATES, PHRASE_BARS, BAR_CELLS, -1)
 
 
@@ -137,27 +147,28 @@ def train(
     sources: Mapping[str, Any],
     width: int = 32,
     say: Callable[[str], None] = lambda _: None,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> bytes | None:
     """The model file of a GAN, from style -> name -> piece; `sources` (manifest, licences) goes into its card.
 
-    None where no style has phrases of MOST_VOICES voices at most.
+    None where no style has a phrase.
     """
     taught = {name: lessons_of(pieces[name], name) for name in sorted(pieces)}
     learnt = {name: _barred(lessons, style.voices) for name, (lessons, style, _) in taught.items()}
-    names = [name for name in taught if learnt[name] and taught[name][1].voices <= MOST_VOICES]
+    names = [name for name in taught if learnt[name]]
     if not names:
         return None
     styles = [taught[name][1] for name in names]
     shape = _shape(styles, [one.meter for name in names for one, _ in learnt[name]], width)
     cut = [_phrases(learnt[name], shape) for name in names]
     rolls, asked = (np.concatenate(parts) for parts in zip(*cut, strict=True))
-    trained = gan_training.train(rolls, asked, shape, schedule, say)
+    trained = gan_training.train(rolls, asked, shape, schedule, say, checkpoint)
     exam = {style.name: _usual(trained.critic, style, held_out.get(style.name), shape) for style in styles}
     card = {
         "kind": METHOD,
         "shape": dataclasses.asdict(shape),
         "styles": [style.to_json() for style in styles],
-        "forms": {name: phrases.forms([bars for _, bars in learnt[name]]) for name in names},
+        "forms": {name: phrases.forms([one for one, _ in learnt[name]]) for name in names},
         "realism": exam,
         "phrases": {name: len(one[0]) for name, one in zip(names, cut, strict=True)},
         "left_out": {name: len(taught[name][0]) - len(learnt[name]) for name in taught},
@@ -194,7 +205,7 @@ def _usual(
     critic: Critic, style: Style, unseen: Mapping[str, Piece] | None, shape: RollShape
 ) -> tuple[float, float] | None:
     """Mean and deviation of the critic's score of a style's unseen phrases; None without any."""
-    lessons = lessons_of(unseen, style.name)[0] if unseen else []
+    lessons = lessons_of(unseen, style.name, style)[0] if unseen else []
     learnt = [found for found in _barred(lessons, style.voices) if found[0].meter in shape.meters]
     if not learnt:
         return None
@@ -209,12 +220,3 @@ def _shape(styles: Sequence[Style], meters: Sequence[tuple[int, int]], width: in
     ]
     lowest, highest = (tuple(tuple(pair[end] for pair in one) for one in bounds) for end in (0, 1))
     return RollShape(tuple(style.name for style in styles), tuple(sorted(set(meters))), lowest, highest, width)
-
-
-def _form(known: Sequence[Sequence[int]], bars: int, random: np.random.Generator) -> list[int]:
-    """The form of `bars` bars: one of the known forms after the other; without any, all bars differ."""
-    found: list[int] = []
-    while len(found) < bars:
-        drawn = known[int(random.integers(len(known)))] if known else range(FORM_BARS)
-        found += [len(found) + place for place in drawn]
-    return found[:bars]

@@ -6,10 +6,11 @@ import collections
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from musai.embedding.checkpoints import Checkpoint
 from musai.errors import InputError
-from musai.generation import composer, gan_composer, judge
+from musai.generation import accelerator, composer, gan_composer, judge, models
 from musai.generation.gan_training import GanSchedule
 from musai.generation.training import Schedule
 from musai.music.midi import read_all, reasons
@@ -19,15 +20,22 @@ from musai.music.notes import Piece
 HELD_OUT = 0.1  # of a style's pieces, by a digest of their ids
 FEWEST = 8  # pieces from which a style can be learnt
 
+Corpus = Mapping[str, Mapping[str, Piece]]  # style -> name -> piece
+
 
 def training_of(
-    files: Sequence[tuple[str, str, str, str]], schedule: Schedule, gan_schedule: GanSchedule
+    files: Sequence[tuple[str, str, str, str]],
+    schedule: Schedule,
+    gan_schedule: GanSchedule,
+    checkpoints: str | None = None,
 ) -> tuple[bytes, bytes | None, bytes, dict[str, int]]:
     """(RNN, GAN, judge, files left out by reason) from (id, style, path, licence); the GAN is None where no style has
     phrases for one.
 
-    Raises InputError where no style has FEWEST pieces.
+    Checkpoints lie in the folder (URI) `checkpoints`, by the digest of all that a training depends on: begun again
+    after a kill, it goes on. Raises InputError where no style has FEWEST pieces, or the device is not there.
     """
+    accelerator.device(schedule.device)
     read, rejected = read_all([pathlib.Path(path) for _, _, path, _ in files])
     styles: dict[str, dict[str, Piece]] = collections.defaultdict(dict)
     for name, style, path, _ in files:
@@ -45,10 +53,24 @@ def training_of(
         "files": len(manifest),
         "licences": sorted({licence for *_, licence in manifest}),
     }
-    rnn = composer.train(training, held_out, schedule, sources)
-    gan = gan_composer.train(training, held_out, gan_schedule, sources)
+    places = [Checkpoint(checkpoints and f"{checkpoints}/{_digest(training, held_out, plan)}.pt")
+              for plan in (schedule, gan_schedule)]  # fmt: skip
+    rnn = composer.train(training, held_out, schedule, sources, checkpoint=places[0])
+    gan = gan_composer.train(training, held_out, gan_schedule, sources, checkpoint=places[1])
     law = judge.to_bytes(judge.judge(training, held_out, sources))
     return rnn, gan, law, reasons(rejected.values())
+
+
+def _digest(training: Corpus, held_out: Corpus, schedule: Schedule | GanSchedule) -> str:
+    """Of the schedule, the versions and every note."""
+    found = hashlib.sha256(f"{schedule} {models.versions()}".encode())
+    for corpus in (training, held_out):
+        for style, pieces in corpus.items():
+            for name, piece in pieces.items():
+                found.update(f"{style} {name} {piece.meter} {piece.tracks}".encode())
+                for values in (piece.pitch, piece.onset, piece.duration, piece.track):
+                    found.update(values.tobytes())
+    return found.hexdigest()
 
 
 def _held_out(names: Iterable[str]) -> list[str]:

@@ -53,10 +53,12 @@ def maker(method: str, files: Files, settings: Generation) -> Maker:
         gan = files.gan_composer()
         if gan is None:
             raise InputError("no GAN ships or was trained here: musai run train_generators")
-        how = {"candidates": gan_composer.CANDIDATES}
+        how = {"candidates": gan_composer.CANDIDATES, "guidance": gan_composer.GUIDANCE}
         return Maker(method, gan.digest, gan.card["sources"], how, gan.compose)
-    made, sampler = files.composer(), Sampler(settings.temperature, settings.nucleus, settings.recall)
-    make = style_transfer.compose if method == style_transfer.METHOD else _composed
+    transfers = method == style_transfer.METHOD  # whose emotion is that of the source
+    guidance = 0.0 if transfers else settings.guidance
+    made, sampler = files.composer(), Sampler(settings.temperature, settings.nucleus, settings.recall, guidance)
+    make = style_transfer.compose if transfers else _composed
     asked = functools.partial(make, made, sampler=sampler)
     return Maker(method, made.digest, made.card["sources"], dataclasses.asdict(sampler), asked)
 

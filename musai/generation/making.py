@@ -107,7 +107,7 @@ def _row(maker: Maker, wish: Wish, piece: Piece, measures: dict[str, float], fou
         "midi": write_midi(piece, [said]),
         "duration_s": piece.duration_s,
         "notes": len(piece),
-        "metrics": music_metrics.features(piece) | measures,
+        "metrics": music_metrics.features(piece) | {"ends_home": music_metrics.ends_home(piece)} | measures,
         "originality": {
             "longest_run": found.longest_run,
             "copied_share": found.copied_share,

@@ -13,13 +13,15 @@ import numpy as np
 from musai.errors import InputError
 from musai.generation.lessons import Lesson
 from musai.generation.quadrants import QUADRANTS
+from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
-from musai.music.rolls import CELL, SILENT, roll_of_rows
+from musai.music.rolls import CELL, FIRST, HIGHEST, LOWEST, SILENT, roll_of_rows
 
 PHRASE_BARS = 4
 BAR_CELLS = 16
 PARTS = ("opening", "middle", "closing")
 FORM_BARS = 16
+USUAL = (10, 95)  # percentiles
 SCARCE = 1_000  # phrases at whole numbers of phrases, below which a style's phrases begin at every bar
 
 
@@ -32,9 +34,12 @@ def cells_of(meter: tuple[int, int]) -> int:
 
 
 def bars_of(lesson: Lesson, voices: int) -> np.ndarray:
-    """int8 [bars, BAR_CELLS, voices]. Raises InputError as `cells_of` and `roll_of_rows`."""
+    """int8 [bars, BAR_CELLS, voices]; a pitch beyond the rolls' is in the next octave there. Raises InputError as
+    `cells_of` and `roll_of_rows`."""
     cells = cells_of(lesson.meter)
-    roll = roll_of_rows(lesson.rows, lesson.bars, bar_steps(lesson.meter), voices)
+    rows = lesson.rows.copy()
+    rows[:, 2] += 12 * (-(-np.maximum(LOWEST - rows[:, 2], 0) // 12) + np.minimum(HIGHEST - rows[:, 2], 0) // 12)
+    roll = roll_of_rows(rows, lesson.bars, bar_steps(lesson.meter), voices)
     bars = np.full((lesson.bars, BAR_CELLS, voices), SILENT, np.int8)
     bars[:, :cells] = roll.T.reshape(lesson.bars, cells, voices)
     return bars
@@ -45,17 +50,33 @@ def roll_of_bars(bars: np.ndarray, meter: tuple[int, int]) -> np.ndarray:
     return np.concatenate(list(bars[:, : cells_of(meter)])).T
 
 
-def form_of(bars: np.ndarray) -> tuple[int, ...]:
+def form_of(lesson: Lesson) -> tuple[int, ...]:
+    """By place, voice, pitch and length of each bar's notes."""
+    onset, steps = np.cumsum(lesson.rows[:, 0], dtype=int), bar_steps(lesson.meter)
+    notes = np.column_stack([onset % steps, lesson.rows[:, 1:]])
+    bars = [notes[onset // steps == bar].tobytes() for bar in range(lesson.bars)]
     first: dict[bytes, int] = {}
-    return tuple(first.setdefault(bar.tobytes(), number) for number, bar in enumerate(bars))
+    return tuple(first.setdefault(bar, number) for number, bar in enumerate(bars))
 
 
-def forms(pieces: Sequence[np.ndarray], most: int = 64) -> list[tuple[int, ...]]:
+def forms(lessons: Sequence[Lesson], most: int = 64) -> list[tuple[int, ...]]:
     """The forms of the first FORM_BARS bars of pieces that are as long, `most` of them, evenly over the pieces."""
-    long = [bars for bars in pieces if len(bars) >= FORM_BARS]
+    long = [one for one in lessons if one.bars >= FORM_BARS]
     step = max(len(long) / most, 1.0)
-    chosen = [long[int(number * step)] for number in range(min(most, len(long)))]
-    return [form_of(bars[:FORM_BARS]) for bars in chosen]
+    return [form_of(long[int(number * step)])[:FORM_BARS] for number in range(min(most, len(long)))]
+
+
+def drawn_form(known: Sequence[Sequence[int]], bars: int, random: np.random.Generator) -> list[int]:
+    """The form of `bars` bars: one of the known forms after the other, none that repeats more or fewer bars than USUAL
+    of them; without any, all bars differ."""
+    distinct = np.array([len(set(form)) for form in known])
+    low, high = np.percentile(distinct, USUAL) if len(known) else (0, 0)
+    usual = [form for form, count in zip(known, distinct, strict=True) if low <= count <= high]
+    found: list[int] = []
+    while len(found) < bars:
+        drawn = usual[int(random.integers(len(usual)))] if usual else range(FORM_BARS)
+        found += [len(found) + place for place in drawn]
+    return found[:bars]
 
 
 def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,6 +93,21 @@ def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.nd
             owner.append(number)
             part.append(0 if start == 0 else 2 if start == last else 1)
     return np.array(found, np.int8), np.array(owner), np.array(part)
+
+
+def fitting(rolls: np.ndarray, cells: int, part: str) -> np.ndarray:
+    """bool [n]: which of rolls [n, PHRASE_BARS, BAR_CELLS, voices], in bars of so many cells, have a note in the first
+    bar, where they open a piece, or end near a bar line, where they close one."""
+    sounds = (rolls[:, :, :cells] != SILENT).any(axis=3).reshape(len(rolls), -1)
+    found: np.ndarray
+    if part == "opening":
+        found = np.asarray((rolls[:, 0, :cells] >= FIRST).any(axis=(1, 2)))
+    elif part == "closing":
+        end = sounds.shape[1] - sounds[:, ::-1].argmax(axis=1)
+        found = sounds.any(axis=1) & near_bar_line(end, np.zeros(1, int), np.array(cells))
+    else:
+        found = np.ones(len(rolls), bool)
+    return found
 
 
 def asked_of(

@@ -18,6 +18,7 @@ from musai.music.notes import STEPS_PER_QUARTER, Piece
 
 EMOTIONS = "of each tune by mode (valence) and density of notes against its style's median (arousal)"
 QUADRANTS = ("happy", "calm", "sad", "tense")
+OPPOSITE = tuple(QUADRANTS.index(name) for name in ("sad", "tense", "happy", "calm"))  # of each, both signs turned
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,13 +7,16 @@ their style's voices and ranges, no pitch sounds twice in one track, nothing rin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from musai.generation.context import LAGS, Board
+from musai.generation.quadrants import OPPOSITE
+from musai.generation.repeats import Repeats
 from musai.generation.rnn import NOTHING, NoteRNN
 from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
@@ -23,6 +26,7 @@ BLOCK = 64  # pieces in one matrix product, always: the bits of a product depend
 MOST_NOTES = 3_000  # of a piece
 NEVER = 2**40  # a step that no piece reaches
 RECALLED = (4, 8, 16)  # of LAGS
+FRESH = -0.5  # logits: a bar that is to be new takes after earlier ones a little less than by the network alone
 PLACES = ("position", "form", "left")
 
 
@@ -30,11 +34,14 @@ PLACES = ("position", "form", "left")
 class Sampler:
     """`temperature` of the whole distribution, then the likeliest classes that hold `nucleus` of it (Holtzman 2020).
     `recall` is added to the logit of what stood RECALLED bars ago: trained on notes one by one, the network comes back
-    to its bars too seldom."""
+    to its bars too seldom. Where a form says which bars come back, FRESH is added instead. `guidance`: how far the
+    logits go on beyond those of the asked emotion, away from those of the opposite one (classifier-free guidance, Ho &
+    Salimans 2022; of language models, Sanchez et al. 2023)."""
 
     temperature: float = 0.95
     nucleus: float = 0.95
     recall: float = 0.0
+    guidance: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +59,8 @@ class Grammar:
 class Request:
     """`primer`: rows [n, 4] that open the piece; `melody`: [m, 3] of (onset, pitch, steps), the whole of voice 0, to
     which the other voices are found. Both in the common tonic. `ornamented`: the melody's notes stand, as long as the
-    network likes, and voice 0 has more of them in between."""
+    network likes, and voice 0 has more of them in between. `form`: for each bar the first one that it equals and that
+    is played again there; the network writes the others."""
 
     style: int
     emotion: int
@@ -62,6 +70,7 @@ class Request:
     primer: np.ndarray | None = None
     melody: np.ndarray | None = None
     ornamented: bool = False
+    form: tuple[int, ...] | None = None
 
 
 def sample(
@@ -98,8 +107,14 @@ class _Block:
         given = np.array([one.melody is not None for one in requests])
         self.whole = given & ~self.ornamented  # nothing of voice 0 is asked of the network
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
-        self.far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
-        self.asked = torch.tensor([(one.style, one.emotion, one.meter) for one in requests])
+        pairs = zip(requests, self.bar.tolist(), strict=True)
+        self.repeats = [Repeats(one.form, bar) if one.form else None for one, bar in pairs]
+        far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
+        self.raised = torch.tensor([FRESH if one else sampler.recall for one in self.repeats])[:, None] * far
+        asked = [(one.style, one.emotion, one.meter) for one in requests]
+        if sampler.guidance:  # the network is asked twice, in one product
+            asked += [(one.style, OPPOSITE[one.emotion], one.meter) for one in requests]
+        self.asked = torch.tensor(asked)
 
     @torch.no_grad()
     def run(self) -> list[np.ndarray]:
@@ -110,7 +125,8 @@ class _Block:
         for note in range(MOST_NOTES):
             before = {name: _tensor(row[:, place])[:, None] for place, name in enumerate(FIELDS)}
             was = _tensors(self.board.place(self.time))
-            hidden, state = self.network.state(before, {name: was[name][:, None] for name in PLACES}, self.asked, state)
+            place = {name: was[name][:, None] for name in PLACES}
+            hidden, state = self.network.state(self._twice(before), self._twice(place), self.asked, state)
             row = self._row(hidden[:, 0], was, self._forced(note))
             going &= row[:, 0] != END
             if not going.any():
@@ -120,11 +136,14 @@ class _Block:
         return [np.array(notes, np.int16).reshape(-1, len(FIELDS)) for notes in rows]
 
     def _forced(self, note: int) -> np.ndarray:
-        """int [B, 4]: the primer's row, -1 where there is none."""
+        """int [B, 4]: the row of the primer, or of a bar that is played again; -1 where there is none."""
         forced = np.full((len(self.requests), len(FIELDS)), -1)
         for piece, request in enumerate(self.requests):
             if request.primer is not None and note < len(request.primer):
                 forced[piece] = request.primer[note]
+        for piece, again in enumerate(self.repeats):
+            if again and again.due:
+                forced[piece] = again.next_row(int(self.time[piece]))
         return forced
 
     def _row(self, hidden: Tensor, was: dict[str, Tensor], forced: np.ndarray) -> np.ndarray:
@@ -132,8 +151,9 @@ class _Block:
         network, board, every = self.network, self.board, np.arange(len(self.requests))
         draws = np.stack([random.random(len(FIELDS)) for random in self.random])
         ahead, began = _tensor(board.ahead(self.time)), torch.from_numpy(board.began(self.time))
-        logits = self._recalled(network.shift_logits(hidden, was, ahead, began), ahead, ahead)
+        logits = self._recalled(self._guided(network.shift_logits, hidden, was, ahead, began), ahead, ahead)
         shift = self._drawn(logits, self._shifts(), draws[:, 0], forced[:, 0])
+        self._repeat(shift, forced)
         sounds = np.flatnonzero(shift != END)
         moved = sounds[shift[sounds] > 0]
         board.move(moved, self.time[moved], shift[moved])
@@ -141,7 +161,8 @@ class _Block:
         self.first[sounds] = np.where(self.first[sounds] < 0, self.time[sounds], self.first[sounds])
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
-        voice = self._drawn(network.voice_logits(hidden, place, began), self._voices(), draws[:, 1], forced[:, 1])
+        logits = self._guided(network.voice_logits, hidden, place, began)
+        voice = self._drawn(logits, self._voices(), draws[:, 1], forced[:, 1])
         sings = (self._coming() == self.time) & (voice == 0) & (shift != END)
         given = self.melody[every, self.sung]
         forced[sings, 2] = given[sings, 1]
@@ -149,19 +170,47 @@ class _Block:
         self.sung += sings
         back, length = (_tensor(values) for values in board.back(self.time, voice))
         sounding = _tensor(board.sounding)
-        logits = self._recalled(network.pitch_logits(hidden, place, back, sounding, _tensor(voice)), back, back)
+        logits = self._guided(network.pitch_logits, hidden, place, back, sounding, _tensor(voice))
+        logits = self._recalled(logits, back, back)
         pitch = self._drawn(logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
-        logits = network.duration_logits(hidden, place, back, length, _tensor(voice), _tensor(pitch))
+        then = (back, length, _tensor(voice), _tensor(pitch))
+        logits = self._guided(network.duration_logits, hidden, place, *then)
         logits = self._recalled(logits, (length - 1).clamp(min=0), length)
         duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3])
         board.put(sounds, self.time[sounds], voice[sounds], pitch[sounds], duration[sounds] + 1)
         self.last_voice[sounds] = voice[sounds]
+        for piece in sounds:
+            if again := self.repeats[piece]:
+                again.put(int(self.time[piece]), int(voice[piece]), int(pitch[piece]), int(duration[piece]))
         return np.stack([shift, voice, pitch, duration], axis=1)
+
+    def _repeat(self, shift: np.ndarray, forced: np.ndarray) -> None:
+        """Where a shift leads into a bar that is to be an earlier one again, or beyond, it leads to that bar's first
+        note instead."""
+        for piece, again in enumerate(self.repeats):
+            time = int(self.time[piece])
+            if again and not again.due and shift[piece] != END and again.begin(time, time + int(shift[piece])):
+                forced[piece] = again.next_row(time)
+                shift[piece] = forced[piece, 0]
+
+    def _twice(self, given: Any) -> Any:
+        """For the emotion that is asked for and its opposite, where there is guidance: tensors, or dicts of them."""
+        if not self.sampler.guidance:
+            return given
+        if isinstance(given, dict):
+            return {name: self._twice(values) for name, values in given.items()}
+        return torch.cat([given, given])
+
+    def _guided(self, head: Callable[..., Tensor], hidden: Tensor, *given: Any) -> Tensor:
+        logits = head(hidden, *map(self._twice, given))
+        if not self.sampler.guidance:
+            return logits
+        asked, opposite = logits.chunk(2)
+        return asked + self.sampler.guidance * (asked - opposite)
 
     def _recalled(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
         """The logits [B, C] with what stood there bars ago, `targets` int64 [B, L] where `known` > 0, raised."""
-        raised = self.sampler.recall * (known > 0) * self.far
-        return logits.scatter_add(-1, targets, raised)
+        return logits.scatter_add(-1, targets, self.raised * (known > 0))
 
     def _shifts(self) -> np.ndarray:
         """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, near its line, or where
@@ -176,6 +225,9 @@ class _Block:
         onward &= begun[:, None] | (times < self.bar[:, None])  # the first note is in the first bar
         onward &= self.short | (times <= first_free[:, None])
         now = (asked & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
+        after = [again.after(int(time)) if again else 0 for again, time in zip(self.repeats, self.time, strict=True)]
+        onward &= times >= np.array(after)[:, None]
+        now &= self.time >= after
         last = (self.time >= self.end - self.bar) & begun
         last &= near_bar_line(self.board.free_at.max(axis=1), self.first, self.bar)
         allowed = np.concatenate([now[:, None], onward, last[:, None]], axis=1)
@@ -217,6 +269,11 @@ class _Block:
         """bool [B, 96]: up to the style's longest, the end of the piece, and the next note of a melody that is
         ornamented."""
         until = np.where(self.ornamented, np.minimum(self._coming(), self.end), self.end)
+        limits = [
+            again.limit(time) if again else end
+            for again, time, end in zip(self.repeats, self.time.tolist(), self.end.tolist(), strict=True)
+        ]
+        until = np.minimum(until, limits)
         return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= until[:, None])
 
     def _drawn(self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
@@ -51,6 +52,7 @@ HEARD = "generated_id string, embedding array<float>, valence double, arousal do
 UNKNOWN_LICENCE = "a source of unknown licence"
 NO_DERIVATIVES = "a source whose licence is not in generation.transfer_licences"
 TRAINING = {composer.METHOD: 2 / 3, gan_composer.METHOD: 1 / 3}  # of generation.train_minutes
+SOUNDS = 2_000  # tracks of a style by whose embeddings new ones are judged
 _BYTES = [pa.field(name, pa.binary()) for name in ("rnn", "gan", "judge")]
 HEARD_ARROW = pa.schema(
     {"generated_id": pa.string(), "embedding": pa.list_(pa.float32()), "valence": pa.float64(), "arousal": pa.float64()}
@@ -165,6 +167,17 @@ def sources(
     return drawn, {row["reason"]: row["count"] for row in counted}
 
 
+def sounds_by_style(tracks: DataFrame, embeddings: DataFrame, settings: Generation) -> dict[str, np.ndarray]:
+    """Style -> embeddings float32 [n, E] of the catalogue's tracks, SOUNDS of them at most, drawn by their ids."""
+    rows = tracks.withColumn("style", _style(settings)).join(embeddings, "track_id", "inner")
+    found = {}
+    for style in sorted(settings.styles):
+        own = rows.where(F.col("style") == style).orderBy(F.xxhash64("track_id"), "track_id").limit(SOUNDS)
+        if vectors := [row["embedding"] for row in own.select("embedding").collect()]:
+            found[style] = np.array(vectors, np.float32)
+    return found
+
+
 def _style(settings: Generation) -> Column:
     """Our style of a track by its genre, null where it is none of ours."""
     styles = {genre.lower(): style for style, genres in settings.styles.items() for genre in genres}
@@ -244,24 +257,27 @@ def training_rows(tracks: DataFrame, settings: Generation) -> list[tuple[str, st
 
 
 def train_in_one_task(
-    session: SparkSession, rows: list[tuple[str, str, str, str]], roots: Sequence[str], settings: Generation, seed: int
-) -> Trained:
-    """Train on MIDI files under `inputs.media_roots`. Raises InputError where too few of them can be used."""
+    session: SparkSession, rows: list[tuple[str, str, str, str]], roots: Sequence[str], settings: Generation, seed: int,
+    checkpoints: str,
+) -> Trained:  # fmt: skip
+    """Train on MIDI files under `inputs.media_roots`; begun again after a kill it goes on from what lies in the folder
+    (URI) `checkpoints`. Raises InputError where too few of them can be used, or the device is not there."""
     placed = ((name, style, media.located(path, roots), licence) for name, style, path, licence in rows)
     paths = [(name, style, place, licence) for name, style, place, licence in placed if place is not None]
     minutes = {name: settings.train_minutes * share for name, share in TRAINING.items()}
-    schedule = Schedule(minutes=minutes[composer.METHOD], seed=seed + 1)
-    gan_schedule = GanSchedule(minutes=minutes[gan_composer.METHOD], seed=seed + 1)
+    schedule = Schedule(minutes=minutes[composer.METHOD], seed=seed + 1, device=settings.device)
+    gan_schedule = GanSchedule(minutes=minutes[gan_composer.METHOD], seed=seed + 1, device=settings.device)
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:
         import torch
 
         torch.set_num_threads(threads)
-        rnn, gan, law, rejected = training_of(paths, schedule, gan_schedule)
+        rnn, gan, law, rejected = training_of(paths, schedule, gan_schedule, checkpoints)
         row = {"rnn": rnn, "gan": gan, "judge": law, "rejected": json.dumps(rejected)}
         yield pa.RecordBatch.from_pylist([row], pa.schema([*_BYTES, pa.field("rejected", pa.string())]))
 
-    row = one_task(session, work, "rnn binary, gan binary, judge binary, rejected string").first()
+    made = "rnn binary, gan binary, judge binary, rejected string"
+    row = one_task(session, work, made, gpu=settings.device != "cpu").first()
     assert row is not None
     gan = None if row["gan"] is None else bytes(row["gan"])
     return Trained(bytes(row["rnn"]), gan, bytes(row["judge"]), json.loads(row["rejected"]))

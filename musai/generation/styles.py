@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ from musai.generation.quadrants import QUADRANTS, quadrants
 from musai.generation.sampling import Grammar
 from musai.music.keys import to_common_tonic
 from musai.music.notes import Piece, Track
-from musai.music.tokens import VOICES, Part, tokens_of
+from musai.music.thinning import at_once, thinned
+from musai.music.tokens import LONGEST, VOICES, Part, tokens_of
 
 COMMON_METERS = 0.03  # a meter of a smaller share of a style's pieces is not asked for
 MOST_BARS = 64
@@ -41,6 +43,10 @@ class Style:
         for number, part in enumerate(self.parts):
             track_of[part.first : part.first + part.voices] = number
         return Grammar(track_of, np.array(self.lowest), np.array(self.highest), self.longest)
+
+    @property
+    def drums(self) -> tuple[bool, ...]:
+        return tuple(part.track.drum for part in self.parts)
 
     @property
     def voices(self) -> int:
@@ -72,38 +78,64 @@ def drawn_meter(shares: Mapping[tuple[int, int], float], seed: int) -> tuple[int
     return list(shares)[int((np.cumsum(list(shares.values())) < lot).sum().clip(0, len(shares) - 1))]
 
 
-def lessons_of(pieces: Mapping[str, Piece], style: str) -> tuple[list[Lesson], Style, dict[str, int]]:
+def lessons_of(
+    pieces: Mapping[str, Piece], style: str, like: Style | None = None
+) -> tuple[list[Lesson], Style, dict[str, int]]:
     """(lessons in order of name, the style, pieces left out by reason).
 
-    A style has the tracks that most of its pieces have; the others are left out.
+    A style has the tracks that most of its pieces have, and of each as many voices as most of them need; or those of
+    the style that it is `like`. Pieces with other tracks are left out, chords with too many notes are thinned, and a
+    piece of over MOST_BARS bars becomes several lessons. Raises InputError where a new style has no lesson.
     """
     emotion, left_out = quadrants(pieces), collections.Counter[str]()
-    found: list[tuple[Lesson, tuple[Part, ...]]] = []
-    for name in sorted(pieces):
-        piece = pieces[name]
-        if piece.bars > MOST_BARS or piece.bar_steps > 96:
-            left_out[f"longer than {MOST_BARS} bars" if piece.bars > MOST_BARS else "bars of over 8 quarter notes"] += 1
-            continue
-        try:
-            rows, parts = tokens_of(to_common_tonic(piece)[0])
-        except (InputError, ValueError) as error:
-            left_out[str(error)] += 1
-            continue
-        found.append((Lesson(name, rows, style, emotion[name], piece.meter, piece.bars), parts))
-    if not found:
+    usable = {name: pieces[name] for name in sorted(pieces) if pieces[name].bar_steps <= LONGEST}
+    left_out["bars of over 8 quarter notes"] = len(pieces) - len(usable)
+    kept = {name: piece for name, piece in usable.items() if like is None or _drums(piece) == like.drums}
+    if like is None and usable:
+        usual = collections.Counter(map(_drums, usable.values())).most_common(1)[0][0]
+        kept = {name: piece for name, piece in usable.items() if _drums(piece) == usual}
+    left_out["other tracks than most"] = len(usable) - len(kept)
+    voices = [part.voices for part in like.parts] if like else _voices_of(list(kept.values()))
+    lessons: list[Lesson] = []
+    layouts: list[tuple[Part, ...]] = []
+    for name, piece in kept.items():
+        for number, section in enumerate(_sections(to_common_tonic(piece)[0])):
+            try:
+                rows, parts = tokens_of(thinned(section, voices), voices)
+            except (InputError, ValueError) as error:
+                left_out[str(error)] += 1
+                continue
+            part_of = name if not number else f"{name}, section {number + 1}"
+            lessons.append(Lesson(part_of, rows, style, emotion[name], piece.meter, section.bars))
+            layouts.append(parts)
+    if not lessons and not like:
         raise InputError(f"style {style}: none of its {len(pieces)} pieces can be learnt from")
-    layouts = collections.Counter(tuple((part.first, part.track.drum) for part in parts) for _, parts in found)
-    usual = layouts.most_common(1)[0][0]
-    kept = [(lesson, parts) for lesson, parts in found if tuple((p.first, p.track.drum) for p in parts) == usual]
-    left_out["other tracks than most"] += len(found) - len(kept)
-    lessons = [lesson for lesson, _ in kept]
-    return lessons, _style(style, lessons, [parts for _, parts in kept]), {k: n for k, n in left_out.items() if n}
+    return lessons, like or _style(style, lessons, layouts[0]), {why: n for why, n in left_out.items() if n}
 
 
-def _style(name: str, lessons: Sequence[Lesson], layouts: Sequence[tuple[Part, ...]]) -> Style:
-    voices_of = [[part.voices for part in same] for same in zip(*layouts, strict=True)]
-    usual = [int(np.quantile(counts, USUAL_VOICES, method="higher")) for counts in voices_of]
-    parts = tuple(dataclasses.replace(part, voices=count) for part, count in zip(layouts[0], usual, strict=True))
+def _drums(piece: Piece) -> tuple[bool, ...]:
+    return tuple(track.drum for track in piece.tracks)
+
+
+def _voices_of(pieces: Sequence[Piece]) -> list[int]:
+    """By track: what USUAL_VOICES of the pieces need at most, at least 1; of more than VOICES the fullest lose some."""
+    if not pieces:
+        return []
+    needed = np.quantile([at_once(piece) for piece in pieces], USUAL_VOICES, axis=0, method="higher")
+    found = np.maximum(needed.astype(int), 1)
+    while found.sum() > VOICES and found.max() > 1:
+        found[found.argmax()] -= 1
+    return found.tolist()
+
+
+def _sections(piece: Piece) -> list[Piece]:
+    """The piece in as few parts of like length as have MOST_BARS bars at most."""
+    count = -(-piece.bars // MOST_BARS) or 1
+    cuts = np.linspace(0, piece.bars, count + 1).round().astype(int)
+    return [piece] if count == 1 else [piece.excerpt(a, b - a) for a, b in itertools.pairwise(cuts.tolist())]
+
+
+def _style(name: str, lessons: Sequence[Lesson], parts: tuple[Part, ...]) -> Style:
     rows = np.concatenate([lesson.rows for lesson in lessons])
     voices = [rows[rows[:, 1] == voice, 2] for voice in range(VOICES)]
     ranges = [np.percentile(one, [0.5, 99.5]).astype(int) if len(one) else (0, 127) for one in voices]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, unpacked
+from musai.generation import accelerator
 from musai.generation import lessons as teaching
+from musai.generation.accelerator import Device
 from musai.generation.lessons import Lesson
 from musai.generation.quadrants import QUADRANTS
 from musai.generation.rnn import NOTHING, NoteRNN, Shape
@@ -30,7 +33,7 @@ class Schedule:
     batch: int = 32
     rate: float = 3e-3
     seed: int = 1
-    device: str = "cpu"
+    device: Device = "cpu"
 
 
 @dataclasses.dataclass
@@ -42,56 +45,100 @@ class Trained:
     seconds: float
 
 
+@dataclasses.dataclass
+class Progress:
+    """Where a training stands: `step` groups of the epoch are learnt, with `total` nats of `notes` notes; `spent_s`
+    over all its beginnings."""
+
+    best: dict[str, Tensor]
+    epoch: int = 0
+    step: int = 0
+    total: float = 0.0
+    notes: int = 0
+    spent_s: float = 0.0
+    losses: list[tuple[float, float]] = dataclasses.field(default_factory=list)
+
+
 def train(
     lessons: Sequence[Lesson],
     held_out: Sequence[Lesson],
     shape: Shape,
     schedule: Schedule,
     say: Callable[[str], None] = lambda _: None,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> Trained:
-    """The learning rate rises over the first 5% of the time and falls as a cosine to nothing."""
+    """The learning rate rises over the first 5% of the time and falls as a cosine to nothing.
+
+    With a checkpoint of the same training it goes on from there: to the same weights, as far as `epochs` and not
+    `minutes` set the pace.
+    """
+    device = accelerator.device(schedule.device)
     torch.manual_seed(schedule.seed)
-    random = np.random.default_rng(schedule.seed)
-    network = NoteRNN(shape).to(schedule.device)
+    network = NoteRNN(shape).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=0.01)
     data, test = teaching.contexts(lessons), teaching.contexts(held_out)
-    begun, best, losses = time.monotonic(), copy.deepcopy(network.state_dict()), []
-    for epoch in range(schedule.epochs):
-        total, notes = 0.0, 0
+    at = _resumed(checkpoint, network, optimizer) or Progress(state_of(network))
+    begun = time.monotonic() - at.spent_s
+    loss_of = accelerator.compiled(_loss, device)
+    while at.epoch < schedule.epochs and at.spent_s < 60 * schedule.minutes:
+        random = np.random.default_rng([schedule.seed, at.epoch])
         groups = list(teaching.windows(lessons, data, schedule.batch, random))
-        for number, (pieces, arrays) in enumerate(groups):
-            done = max(
-                (epoch + number / len(groups)) / schedule.epochs, (time.monotonic() - begun) / 60 / schedule.minutes
-            )
+        for pieces, arrays in groups[at.step :]:
+            at.spent_s = time.monotonic() - begun
+            done = max((at.epoch + at.step / len(groups)) / schedule.epochs, at.spent_s / 60 / schedule.minutes)
             for group in optimizer.param_groups:
-                group["lr"] = schedule.rate * min(1.0, done / 0.05 + 0.02) * 0.5 * (1 + np.cos(np.pi * min(done, 1.0)))
-            loss, count = _loss(network, lessons, pieces, arrays, schedule.device)
+                group["lr"] = (
+                    schedule.rate * min(1.0, done / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+                )
+            seen, asked = _given(network, lessons, pieces, arrays)
+            with accelerator.mixed(device):
+                loss, count = loss_of(network, seen, asked)
             optimizer.zero_grad()
             (loss / count).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
-            total, notes = total + float(loss.detach()), notes + count
+            at.total, at.notes, at.step = at.total + float(loss.detach()), at.notes + count, at.step + 1
+            if checkpoint.due():
+                checkpoint.keep(_packed(at, network, optimizer))
             if done >= 1.0:
                 break
-        losses.append((total / notes, nats(network, held_out, test, schedule.device)))
-        say(f"epoch {epoch + 1}: {losses[-1][0]:.3f} nats a note, {losses[-1][1]:.3f} on held-out pieces")
-        if losses[-1][1] <= min(loss for _, loss in losses):
-            best = copy.deepcopy(network.state_dict())
-        if (time.monotonic() - begun) / 60 >= schedule.minutes:
-            break
-    network.load_state_dict(best)
-    return Trained(network.eval(), losses, time.monotonic() - begun)
+        at.losses.append((at.total / at.notes, nats(network, held_out, test)))
+        at.epoch, at.step, at.total, at.notes = at.epoch + 1, 0, 0.0, 0
+        at.spent_s = time.monotonic() - begun
+        say(f"epoch {at.epoch}: {at.losses[-1][0]:.3f} nats a note, {at.losses[-1][1]:.3f} on held-out pieces")
+        if at.losses[-1][1] <= min(loss for _, loss in at.losses):
+            at.best = state_of(network)
+    checkpoint.keep(_packed(at, network, optimizer))
+    network.load_state_dict(at.best)
+    return Trained(network.eval().cpu(), at.losses, at.spent_s)
+
+
+def state_of(module: nn.Module) -> dict[str, Tensor]:
+    """Its arrays, copied to the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+
+
+def _packed(at: Progress, network: NoteRNN, optimizer: torch.optim.Optimizer) -> bytes:
+    return packed({"at": dataclasses.asdict(at), "now": state_of(network), "optimizer": optimizer.state_dict()})
+
+
+def _resumed(checkpoint: Checkpoint, network: NoteRNN, optimizer: torch.optim.Optimizer) -> Progress | None:
+    content = checkpoint.read()
+    if content is None:
+        return None
+    state = unpacked(content)
+    network.load_state_dict(state["now"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Progress(**state["at"])
 
 
 @torch.no_grad()
-def nats(
-    network: NoteRNN, lessons: Sequence[Lesson], data: dict[str, np.ndarray] | None = None, device: str = "cpu"
-) -> float:
+def nats(network: NoteRNN, lessons: Sequence[Lesson], data: dict[str, np.ndarray] | None = None) -> float:
     """Mean negative log likelihood of a note, in nats; the end of a piece counts as one."""
     data = teaching.contexts(lessons) if data is None else data
     total, notes = 0.0, 0
     for pieces, arrays in teaching.windows(lessons, data, 32, np.random.default_rng(0)):
-        loss, count = _loss(network, lessons, pieces, arrays, device)
+        loss, count = _loss(network, *_given(network, lessons, pieces, arrays))
         total, notes = total + float(loss), notes + count
     return total / notes
 
@@ -106,13 +153,18 @@ def asked_of(shape: Shape, lessons: Sequence[Lesson]) -> np.ndarray:
     )
 
 
-def _loss(
-    network: NoteRNN, lessons: Sequence[Lesson], pieces: np.ndarray, arrays: dict[str, np.ndarray], device: str
-) -> tuple[Tensor, int]:
-    """(sum of nats, notes) of a group of windows."""
+def _given(
+    network: NoteRNN, lessons: Sequence[Lesson], pieces: np.ndarray, arrays: dict[str, np.ndarray]
+) -> tuple[dict[str, Tensor], Tensor]:
+    """(the arrays of a group of windows, what was asked for) where the network is."""
+    device = next(network.parameters()).device
     seen = {name: torch.from_numpy(np.ascontiguousarray(values)).to(device) for name, values in arrays.items()}
     seen = {name: values if values.dtype == torch.bool else values.long() for name, values in seen.items()}
-    asked = torch.from_numpy(asked_of(network.shape, [lessons[piece] for piece in pieces])).to(device)
+    return seen, torch.from_numpy(asked_of(network.shape, [lessons[piece] for piece in pieces])).to(device)
+
+
+def _loss(network: NoteRNN, seen: dict[str, Tensor], asked: Tensor) -> tuple[Tensor, int]:
+    """(sum of nats, notes) of a group of windows."""
     before = {
         name: torch.where(seen["first"], NOTHING[name], seen["before"][..., place]) for place, name in enumerate(FIELDS)
     }

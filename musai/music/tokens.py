@@ -36,12 +36,13 @@ class Part:
     voices: int
 
 
-def tokens_of(piece: Piece) -> tuple[np.ndarray, tuple[Part, ...]]:
+def tokens_of(piece: Piece, voices: Sequence[int] | None = None) -> tuple[np.ndarray, tuple[Part, ...]]:
     """(rows int16 [n, 4], the parts). A note longer than LONGEST is cut to it.
 
-    Raises InputError where a rest is longer than LONGEST, or more notes sound at once than there are voices.
+    `voices`: how many each track owns; without, as many as it needs, and none where it has no note. Raises InputError
+    where a rest is longer than LONGEST, or more notes sound at once than there are voices.
     """
-    voice, parts = _voices(piece)
+    voice, parts = _voices(piece, voices)
     order = np.lexsort((voice, piece.onset))
     onset, voice = piece.onset[order], voice[order]
     shift = np.diff(onset, prepend=0)
@@ -64,7 +65,7 @@ def piece_from(
     return piece_of(np.stack(notes, axis=1), [part.track for part in parts], meter, tempo_bpm)
 
 
-def _voices(piece: Piece) -> tuple[np.ndarray, tuple[Part, ...]]:
+def _voices(piece: Piece, owned: Sequence[int] | None) -> tuple[np.ndarray, tuple[Part, ...]]:
     """The voice of each note, int [n]: in its track the lowest that is free, notes taken from high to low."""
     voice, parts, first = np.zeros(len(piece), np.int64), [], 0
     for number, track in enumerate(piece.tracks):
@@ -75,9 +76,12 @@ def _voices(piece: Piece) -> tuple[np.ndarray, tuple[Part, ...]]:
             slot = next((place for place, free in enumerate(free_at) if free <= onset), len(free_at))
             free_at[slot : slot + 1] = [stop]
             voice[note] = first + slot
-        if free_at:
-            parts.append(Part(track, first, len(free_at)))
-            first += len(free_at)
+        own = len(free_at) if owned is None else owned[number]
+        if len(free_at) > own:
+            raise InputError(f"{len(free_at)} voices of a track at once")
+        if own:
+            parts.append(Part(track, first, own))
+            first += own
     if first > VOICES:
         raise InputError(f"{first} voices at once")
     return voice, tuple(parts)

@@ -10,6 +10,7 @@ from musai.inputs import media
 from musai.steps import Night
 
 JOB = "train_generators"
+CHECKPOINTS = "_models/generation/.training"
 
 
 def run(night: Night) -> None:
@@ -19,7 +20,9 @@ def run(night: Night) -> None:
     rows = generation.training_rows(night.read("tracks"), settings)
     night.progress(f"training on {len(rows)} tracks")
     roots = media.roots_of(night.config.inputs)
-    trained = generation.train_in_one_task(night.session, rows, roots, settings, night.config.seed)
+    checkpoints = storage.uri(CHECKPOINTS)
+    trained = generation.train_in_one_task(night.session, rows, roots, settings, night.config.seed, checkpoints)
+    storage.delete(CHECKPOINTS)
     written = []
     for method, (data, file) in trained.files.items():
         name = generation.model_name(method)

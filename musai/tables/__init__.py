@@ -63,9 +63,11 @@ def weekly() -> list[str]:
 def dependencies() -> dict[str, set[str]]:
     """Job -> the jobs of its own schedule whose tables it reads.
 
-    A weekly job reads the published night, and a night the published weekly tables: no job waits for the other kind.
+    In the order of the tables that they write. A weekly job reads the published night, and a night the published weekly
+    tables: no job waits for the other kind.
     """
-    jobs = dict.fromkeys(job for table in TABLES.values() for job in (*table.writers, *table.readers))
+    writers = [job for table in TABLES.values() for job in table.writers]
+    jobs = dict.fromkeys([*writers, *(job for table in TABLES.values() for job in table.readers)])
     found = {job: {writer for table in reads(job) for writer in table.writers} - {job} for job in jobs}
     return {job: {need for need in needs if is_weekly(need) == is_weekly(job)} for job, needs in found.items()}
 

@@ -64,7 +64,7 @@ DECLARED = (
         columns("""
             method string | as in generated_tracks
             style string | likewise; all for a total
-            metric string | overlapping area by feature, transitions, structure; share_refused; emotion_heard
+            metric string | overlapping areas, transitions, structure, frechet_distance; shares refused, heard, at home
             generated double | tonight's tracks against held-out real pieces of the style
             real double | other held-out real pieces of the style against the same
             other_style double | real pieces of the nearest other style against the same

@@ -55,6 +55,7 @@ DECLARED = (
             "train_generators",
             "recommend_tracks",
             "evaluate_recommendations",
+            "evaluate_music",
             "audit_run",
             "build_report",
         ),

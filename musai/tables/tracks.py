@@ -10,7 +10,7 @@ DECLARED = (
         "nightly",
         ("track_id", "model"),
         ("embed_tracks",),
-        ("predict_factors", "tag_emotions", "train_emotion", "audit_run", "build_report"),
+        ("predict_factors", "tag_emotions", "train_emotion", "evaluate_music", "audit_run", "build_report"),
         columns("""
             track_id string | the track
             model string | network and digest of its weights and of how it listens

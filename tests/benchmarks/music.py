@@ -2,9 +2,9 @@
 
 Likeness and structure: overlapping areas of N 16-bar tracks (default 200) a style against held-out real pieces, beside
 real-real, the other style, and what must fail: real notes shuffled, one real bar looped. Seams of the GAN's phrases.
-Asked emotion heard, as performed and with tempo and loudness set equal. Originality: plants and held-out pieces.
-Sanity: share of raw output that is refused. Transfer: see transfer.py. Rate: tracks a second with all that the night
-does to them.
+Asked emotion heard, as performed and with tempo and loudness set equal, beside real pieces performed by their labels.
+Ends on tonic or dominant. Originality: plants and held-out pieces. Sanity: share of raw output that is refused.
+Transfer: see transfer.py. Rate: tracks a second with all that the night does to them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from musai.evaluation import music_metrics
 from musai.generation import composer, gan_composer, judge, makers, making, originality
 from musai.generation.judge import Judge
 from musai.generation.making import Maker
-from musai.generation.quadrants import QUADRANTS, quadrant
+from musai.generation.quadrants import QUADRANTS, performed, quadrant, quadrants
 from musai.generation.wishes import Wish
 from musai.music.notes import Piece, joined, melody
 from tests.benchmarks import seams, transfer
@@ -102,13 +102,14 @@ def refused(what: str, pieces: Sequence[Piece], law: Judge, style: str) -> None:
     print(f"{what}, {style}: refused {bad / len(pieces):.3f} of {len(pieces)} raw  {dict(reasons.most_common())}")
 
 
-def emotions(what: str, pieces: Sequence[Piece]) -> None:
+def emotions(what: str, pieces: Sequence[Piece], asked: Sequence[str]) -> None:
     """Quadrants by the catalogue's reader of notes (fitted on VGMIDI), which no track was made or labelled with."""
     plain = [dataclasses.replace(p, tempo_bpm=110.0, velocity=np.full(len(p), 80, np.int32)) for p in pieces]
     readers = Models(weights.shipped())
     for how, those in (("as performed", pieces), ("tempo and loudness equal", plain)):
         felt = [readers.notes(piece) for piece in those]
-        same = [quadrant(one.valence > 0, one.arousal > 0) == QUADRANTS[n % 4] for n, one in enumerate(felt) if one]
+        pairs = zip(felt, asked, strict=True)
+        same = [quadrant(one.valence > 0, one.arousal > 0) == due for one, due in pairs if one]
         print(f"{what}: asked emotion heard, {how}: {np.mean(same):.3f} of {len(same)} (chance .25)", flush=True)
 
 
@@ -152,6 +153,10 @@ def main(arguments: list[str]) -> None:
     for style, pieces in few.items():
         every = {name: piece for split in corpus.values() for name, piece in split[style].items()}
         language[style] = MelodyModel(piece for name, piece in every.items() if name not in pieces)
+    for style, pieces in few.items():
+        labels = quadrants(pieces)
+        shown = [performed(pieces[name], labels[name], number) for number, name in enumerate(sorted(pieces))]
+        emotions(f"real, {style}", shown, [labels[name] for name in sorted(pieces)])
     for method in (composer.METHOD, gan_composer.METHOD):
         if not files.styles()[method]:
             print(f"\n{method}: no model ships, nothing to measure")
@@ -162,7 +167,11 @@ def main(arguments: list[str]) -> None:
             heard = [piece for piece in made if len(np.unique(melody(piece).onset)) > 1]
             likeness(method, heard, law, style, excerpts, language[style])
             refused(method, made, law, style)
-            emotions(f"{method}, {style}", made)
+            emotions(f"{method}, {style}", made, [QUADRANTS[number % 4] for number in range(len(made))])
+            at_home = [
+                np.mean([music_metrics.ends_home(piece) for piece in those]) for those in (made, few[style].values())
+            ]
+            print(f"{method}, {style}: end on tonic or dominant {at_home[0]:.3f} (real pieces {at_home[1]:.3f})")
             if method == gan_composer.METHOD:
                 real = seams.auc(excerpts[style])
                 print(f"gan, {style}: seams of phrases told, AUC {seams.auc(made):.3f} (real pieces {real:.3f})")

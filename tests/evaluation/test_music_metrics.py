@@ -101,3 +101,23 @@ def test_excerpts_are_the_first_bars_of_what_is_long_enough():
 def test_what_has_no_distribution_is_refused(rows):
     with pytest.raises(InputError, match="two notes"):
         metrics.features(dataclasses.replace(piece_of(rows)))
+
+
+def test_frechet_distance_by_hand():
+    rng = np.random.default_rng(0)
+    cloud = rng.standard_normal((50, 3))
+    assert metrics.frechet_distance(cloud, cloud) == pytest.approx(0, abs=1e-9)
+    assert metrics.frechet_distance(cloud, cloud + np.array([3, 0, 4])) == pytest.approx(25)
+    spread = float(np.square(cloud.std(axis=0, ddof=1)).sum())  # of a cloud twice as wide: (2 - 1)^2 of each deviation
+    centred = cloud - cloud.mean(axis=0)
+    assert metrics.frechet_distance(centred, 2 * centred) == pytest.approx(spread)
+    wide = rng.standard_normal((4, 100))  # fewer rows than numbers
+    assert metrics.frechet_distance(wide, wide[::-1]) == pytest.approx(0, abs=1e-9)
+    with pytest.raises(InputError):
+        metrics.frechet_distance(cloud[:1], cloud)
+
+
+def test_an_end_at_home_is_on_tonic_or_dominant():
+    scale = [(60 + step, 12 * place, 12, 80, 0) for place, step in enumerate((0, 2, 4, 5, 7, 9, 11, 12, 7, 4))]
+    for last, home in ((60, 1.0), (55, 1.0), (64, 0.0)):
+        assert metrics.ends_home(piece_of([*scale, (last, 120, 12, 80, 0), (72, 120, 12, 80, 0)])) == home

@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from musai.generation import composer, lessons, makers, models, sanity, style_transfer, training
+from musai.generation import composer, lessons, makers, models, sampling, sanity, style_transfer, training
+from musai.generation.sampling import Sampler
 from musai.generation.styles import lessons_of
 from musai.generation.training import Schedule
 from musai.generation.wishes import Source, Wish
+from musai.music.keys import key_of
 from musai.music.midi import write_midi
 from musai.music.notes import Track, joined, melody, piece_of
 
@@ -73,6 +75,40 @@ def test_a_primer_opens_the_piece(made, songs):
     (piece,) = made.compose([Wish("song", "happy", 5, 8, primer=lesson.rows[:12])])
     opening = melody(piece).pitch[:8]
     assert np.array_equal(np.diff(opening), np.diff(lesson.rows[:12][lesson.rows[:12, 1] == 0][:8, 2]))
+
+
+def test_a_form_plays_its_bars_again(made):
+    form = (0, 1, 2, 0, 1, 5, 0, 2)
+    wishes = [Wish("song", "happy", seed, len(form)) for seed in range(20)]
+    asked = [dataclasses.replace(made._request(wish), form=form) for wish in wishes]
+    grammars = [style.grammar for style in made.styles]
+    for rows in sampling.sample(made.network, asked, grammars, Sampler()):
+        onset = np.cumsum(rows[:, 0], dtype=int)
+        notes = np.column_stack([onset % 48, rows[:, 1:3], np.minimum(rows[:, 3], 47 - onset % 48)])
+        bars = [notes[onset // 48 == bar].tolist() for bar in range(len(form))]
+        assert all(bars)
+        assert [bars[first] for first in form] == bars
+        for voice in (0, 1):
+            line = rows[rows[:, 1] == voice]
+            begins = onset[rows[:, 1] == voice]
+            assert (np.diff(begins) > line[:-1, 3]).all()
+
+
+def test_without_a_form_in_the_style_none_is_asked_for(made):
+    assert made.forms == {"song": []}
+    assert made._request(Wish("song", "happy", 1, 8)).form is None
+    shipped = makers.Files().composer()
+    assert len(shipped._request(Wish("folk", "happy", 1, 20)).form) == 20
+
+
+def test_guidance_makes_sad_tunes_minor():
+    shipped = makers.Files().composer()
+    wishes = [Wish("folk", emotion, seed, 8) for seed, emotion in enumerate(("happy", "sad") * 16)]
+    right = []
+    for guidance in (0.0, 2.0):
+        minor = [key_of(piece).minor for piece in shipped.compose(wishes, Sampler(guidance=guidance))]
+        right.append(np.mean([found == (wish.emotion == "sad") for found, wish in zip(minor, wishes, strict=True)]))
+    assert right[1] > max(0.7, right[0])
 
 
 def transferred(made, tune, seed=3):

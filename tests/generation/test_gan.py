@@ -7,6 +7,7 @@ import torch
 from musai.generation import gan_composer, gan_training, models, phrases
 from musai.generation.gan import NOISE, Generator, RollShape, drawn, one_hot
 from musai.generation.gan_training import GanSchedule
+from musai.generation.lessons import Lesson
 from musai.generation.phrases import BAR_CELLS, PHRASE_BARS
 from musai.generation.wishes import Wish
 from musai.music.midi import write_midi
@@ -117,4 +118,32 @@ def test_phrases_hold_the_bar_before_and_their_place():
     assert rolls[-1, ::BAR_CELLS, 0].tolist() == [FIRST + 5, *range(FIRST + 6, FIRST + 10)]
     assert part.tolist() == [0, *[1] * 5, 2]
     assert set(owner) == {0}
-    assert phrases.form_of(np.concatenate([bars[:2], bars[:1]])) == (0, 1, 0)
+    rows = np.array([(0, 0, 60, 11), (48, 0, 62, 11), (48, 0, 60, 11)], np.int16)
+    assert phrases.form_of(Lesson("a", rows, "duet", "happy", (4, 4), 4)) == (0, 1, 0, 3)
+
+
+def test_what_opens_and_closes_a_piece_fits():
+    rolls = np.full((4, PHRASE_BARS, BAR_CELLS, 1), SILENT, np.int8)
+    rolls[0, :, 0] = rolls[1, 1:, 0] = rolls[2, :, 12] = FIRST + 9
+    rolls[2, -1, 13:] = HOLD
+    assert phrases.fitting(rolls, BAR_CELLS, "opening").tolist() == [True, False, True, False]
+    assert phrases.fitting(rolls, BAR_CELLS, "closing").tolist() == [True, True, True, False]
+    rolls[1, -1, 0] = rolls[1, 2, 8] = SILENT
+    rolls[1, 3, 6] = FIRST
+    assert phrases.fitting(rolls, BAR_CELLS, "closing").tolist() == [True, False, True, False]
+    assert phrases.fitting(rolls, BAR_CELLS, "middle").all()
+
+
+def test_a_form_is_none_of_the_rare_ones():
+    known = [[*range(8), *range(8)]] * 20 + [[0] * 16]
+    drawn = [phrases.drawn_form(known, 16, np.random.default_rng(seed)) for seed in range(200)]
+    assert all(form == known[0] for form in drawn)
+    long = phrases.drawn_form(known, 20, np.random.default_rng(0))
+    assert long == [*known[0], 16, 17, 18, 19]
+    assert phrases.drawn_form([], 3, np.random.default_rng(0)) == [0, 1, 2]
+
+
+def test_pitches_beyond_the_rolls_are_octaves_nearer():
+    rows = np.array([(0, 0, 21, 11), (12, 0, 100, 11), (12, 0, 60, 11)], np.int16)
+    bars = phrases.bars_of(Lesson("a", rows, "duet", "happy", (4, 4), 1), 1)
+    assert bars[0, [0, 4, 8], 0].tolist() == [FIRST + pitch - LOWEST for pitch in (45, 88, 60)]

@@ -4,8 +4,10 @@ import datetime as dt
 import json
 
 import pytest
+import torch
 
 from musai import config as configuration
+from musai.errors import InputError
 from musai.generation import making, plan
 from musai.generation import spark as generation
 from musai.generation.makers import Files
@@ -60,6 +62,13 @@ def test_what_has_the_only_target_already_is_no_source(tracks):
     assert len(generation.sources(tracks, settings("generation.tracks=1"), 1, DATE)[0]) == 1
 
 
+def test_sounds_are_those_of_the_catalogues_tracks_of_each_style(spark, tracks):
+    vectors = [(f"t{number}", [float(number), 1.0]) for number in range(1, 6)]
+    embeddings = spark.createDataFrame(vectors, "track_id string, embedding array<float>")
+    found = generation.sounds_by_style(tracks, embeddings, settings("generation.styles.pop=[pop]"))
+    assert {style: sorted(rows[:, 0].tolist()) for style, rows in found.items()} == {"folk": [1, 3, 4], "chorale": [2]}
+
+
 def order(method, style, number, source=None):
     name = f"{method}-{style}-{number}"
     return Order(name, method, style, None if source else "happy", plan.seed_of(name, 1), 8, source)
@@ -96,3 +105,9 @@ def test_each_method_makes_its_tracks_in_its_own_task_with_the_same_bytes_in_any
     assert looked >= len(rows) >= 2
     alone, _ = made(spark, orders[1:2], tmp_path)
     assert bytes(alone["style_transfer-chorale-0"]["midi"]) == bytes(row["midi"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_the_task_lacks_is_an_error(spark, tmp_path):
+    with pytest.raises(InputError, match=r"generation.device: gpu cannot be used here"):
+        generation.train_in_one_task(spark, [], [], settings("generation.device=gpu"), 1, str(tmp_path))

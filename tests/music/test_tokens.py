@@ -38,3 +38,12 @@ def test_what_has_no_tokens_says_why():
         tokens_of(piece_of([(60, 0, 12, 80, 0), (60, 150, 12, 80, 0)]))
     with pytest.raises(InputError, match="9 voices at once"):
         tokens_of(piece_of([(60 + note, 0, 12, 80, 0) for note in range(9)]))
+
+
+def test_a_track_owns_the_voices_it_is_given():
+    rows = [(72, 0, 48, 80, 0), (60, 0, 24, 80, 1)]
+    tokens, parts = tokens_of(piece_of(rows, [Track("melody"), Track("chords")]), [2, 3])
+    assert [(part.first, part.voices) for part in parts] == [(0, 2), (2, 3)]
+    assert tokens[:, 1].tolist() == [0, 2]
+    with pytest.raises(InputError, match="2 voices of a track at once"):
+        tokens_of(piece_of([(60, 0, 12, 80, 0), (64, 0, 12, 80, 0)]), [1])

@@ -4,7 +4,9 @@ import datetime as dt
 import json
 import shutil
 
+import numpy as np
 import pyarrow.dataset as ds
+import pytest
 
 from musai.steps import Night, evaluate_music
 from musai.storage import at
@@ -14,7 +16,7 @@ from musai.warehouse import Run, Warehouse
 def test_every_style_has_its_figures_beside_real_music(night):
     rows = night.table("generation_metrics")
     tracks = night.table("generated_tracks")
-    alone = rows["metric"].isin(["share_refused", "emotion_heard"])
+    alone = rows["metric"].isin(["share_refused", "emotion_heard", "ends_home", "frechet_distance"])
     for (method, style), count in tracks.groupby(["method", "style"]).size().items():
         if count < 2:
             continue
@@ -22,6 +24,47 @@ def test_every_style_has_its_figures_beside_real_music(night):
         assert {"pitches", "repeated_bars", "transitions", "structure"} <= set(own.index)
         assert own[["generated", "real", "other_style"]].stack().between(0, 1 + 1e-9).all()
         assert own.loc["transitions", "real"] > 0.5
+
+
+def test_how_new_tracks_sound_stands_beside_the_catalogues_own(night):
+    """A style of the tiny catalogue has few tracks: where both halves have two, there is a row."""
+    rows = night.table("generation_metrics").query("metric == 'frechet_distance'")
+    tracks, heard = night.table("tracks"), night.table("track_embeddings")
+    styles = night.config.generation.styles
+    known = tracks[tracks["track_id"].isin(heard["track_id"])]["genre"].str.lower()
+    due = {style for style, genres in styles.items() if known.isin(genres).sum() >= 4}
+    made = night.table("generated_tracks").dropna(subset=["embedding"]).groupby(["method", "style"]).size()
+    assert set(zip(rows["method"], rows["style"], strict=True)) == {
+        key for key, count in made.items() if count >= 2 and key[1] in due
+    }
+    assert (rows[["generated", "real"]] > 0).all(axis=None)
+
+
+def test_a_distance_stands_beside_those_of_real_tracks():
+    rng = np.random.default_rng(0)
+    sounds = {
+        style: rng.normal(place, 1, (60, 3)).astype(np.float32) for style, place in (("a", 0), ("b", 5), ("c", 9))
+    }
+    sounds["few"] = sounds["c"][:3]
+    made = [
+        {"method": "rnn", "style": style, "embedding": rng.normal(1, 1, 3).tolist()}
+        for style in ("a", "few", "unknown") for _ in range(30)
+    ]  # fmt: skip
+    made.append({"method": "gan", "style": "a", "embedding": None})
+    ((method, style, metric, ours, real, other),) = evaluate_music._distances(made, sounds)
+    assert (method, style, metric) == ("rnn", "a", "frechet_distance")
+    assert real < ours < other
+    assert (ours, other) == (pytest.approx(3, abs=1.5), pytest.approx(75, rel=0.2))  # about those of the means, squared
+
+
+def test_the_share_of_tracks_that_end_at_home_is_that_of_their_measures(night):
+    rows = night.table("generation_metrics").query("metric == 'ends_home'").set_index(["method", "style"])
+    tracks = night.table("generated_tracks")
+    for key, made in tracks.groupby(["method", "style"]):
+        if key in rows.index:
+            own = [dict(metrics)["ends_home"] for metrics in made["metrics"]]
+            assert rows.loc[key, "generated"] == sum(own) / len(own)
+    assert len(rows)
 
 
 def test_the_share_of_refused_pieces_adds_up(night):

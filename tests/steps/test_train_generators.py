@@ -44,6 +44,7 @@ def test_a_trained_model_replaces_the_shipped_one(spark, night_folder, tmp_path)
         assert [style["name"] for style in card["styles"]] == ["polka"]
         assert card["sources"]["files"] == 12
         assert card["sources"]["licences"] == ["CC0-1.0"]
+    assert not (tmp_path / "warehouse/_models/generation/.training").exists()
     card = json.loads(models.loc["generation/rnn", "card"])
     assert card["nats_a_note"][-1][0] < card["nats_a_note"][0][0]
     later = nights.run(config)
