@@ -214,10 +214,23 @@ class Generation(Section):
     transfer_licences: list[str]
 
 
+NetworkName = Literal["small", "musicnn", "fcn", "crnn", "moodtheme"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
+
+
+class FurtherNetwork(Section):
+    """An entry of `embedding.also`."""
+
+    network: NetworkName
+    weights: str | None = None
+    sha256: Sha256 | None = None
+
+
 class Embedding(Section):
-    network: Literal["small", "musicnn", "fcn", "crnn", "moodtheme"]
+    network: NetworkName
     weights: str | None
-    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None
+    sha256: Sha256 | None
+    also: list[FurtherNetwork]
     excerpts: Positive
     longest_h: AboveZero
     batch_excerpts: Positive

@@ -75,7 +75,7 @@ def read(sources: Sources) -> Content:
         track_ids=ids,
         artists=[record["artist"] for record in records],
         terms=[terms_of(record) for record in records],
-        sound=_aligned(ids, sources.embeddings, ["embedding"]),
+        sound=_sound(ids, sources.embeddings),
         emotion=_aligned(ids, sources.emotions, ["valence", "arousal"]),
     )
 
@@ -87,11 +87,27 @@ def _heard(sources: Sources, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray
     return vectors, listeners[:, 0] if listeners.shape[1] else np.zeros(len(ids))
 
 
+def _sound(ids: Sequence[str], uri: str | None) -> np.ndarray:
+    """float32 [n, width]: what the networks make of each track, side by side in the order of their names."""
+    if uri is None:
+        return np.empty((len(ids), 0), np.float32)
+    table = _table(uri, ["track_id", "model", "embedding"])
+    models = sorted(pc.unique(table["model"]).to_pylist())
+    return np.hstack(
+        [np.empty((len(ids), 0), np.float32)]
+        + [_placed(ids, table.filter(pc.equal(table["model"], model)), ["embedding"]) for model in models]
+    )
+
+
 def _aligned(ids: Sequence[str], uri: str | None, columns: list[str]) -> np.ndarray:
     """float32 [n, width]: a vector column, or numbers side by side, in the order of `ids`; NaN rows without one."""
     table = _table(uri, ["track_id", *columns]) if uri else None
     if table is None or not table.num_rows:
         return np.empty((len(ids), 0), np.float32)
+    return _placed(ids, table, columns)
+
+
+def _placed(ids: Sequence[str], table: pa.Table, columns: list[str]) -> np.ndarray:
     if pa.types.is_list(table[columns[0]].type) or pa.types.is_large_list(table[columns[0]].type):
         flat = table[columns[0]].combine_chunks().flatten()
         values = np.asarray(flat, np.float32).reshape(table.num_rows, -1)

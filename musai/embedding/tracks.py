@@ -89,6 +89,18 @@ def embedder_of(settings: Embedding, roots: Sequence[str], trained: bytes | None
     return Embedder(settings.network, tags, state, plan, settings.batch_excerpts, settings.device, tuple(roots))
 
 
+def embedders_of(settings: Embedding, roots: Sequence[str], trained: bytes | None = None) -> list[Embedder]:
+    """Those of `embedding.network` and of `embedding.also`, in this order; see `embedder_of`.
+
+    Raises InputError for one that is named twice, too.
+    """
+    others = [settings.model_copy(update=dict(one)) for one in settings.also]
+    found = [embedder_of(settings, roots, trained), *(embedder_of(one, roots) for one in others)]
+    if len({one.model for one in found}) < len(found):
+        raise InputError("embedding.also: a network with the same weights is named twice")
+    return found
+
+
 def opened(embedder: Embedder) -> Network:
     """Its network with its weights."""
     network = NETWORKS[embedder.network](tags=embedder.tags)

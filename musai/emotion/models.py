@@ -57,12 +57,13 @@ class Models:
         return _reading("midi", np.array(self.notes_head.read(found)), self.cards["notes"])
 
     def sound(self, embeddings: Mapping[str, Sequence[float]]) -> Reading | None:
-        """A track's embeddings by model name: by the head that was trained on one of these, else by the tags that the
-        tagger among them hears; None where there is neither."""
+        """A track's embeddings by model name: by the head that was trained on those of such models, else by the tags
+        that the tagger among them hears; None where there is neither."""
         for name, read in (("sound", self._by_head), (sound_tags.NAME, self._by_tags)):
             card = self.cards.get(name)
-            if card is not None and card.settings["model"] in embeddings:
-                return _reading("audio", read(np.asarray(embeddings[card.settings["model"]])[None])[0], card)
+            if card is not None and set(card.settings["models"]) <= embeddings.keys():
+                heard = np.concatenate([np.asarray(embeddings[model]) for model in card.settings["models"]])
+                return _reading("audio", read(heard[None])[0], card)
         return None
 
     def _by_head(self, embeddings: np.ndarray) -> np.ndarray:
@@ -114,7 +115,7 @@ class Models:
     @functools.cached_property
     def sound_head(self) -> SoundHead:
         tensors, card = self.stored["sound"].opened()
-        return SoundHead(**tensors, scale=card.settings["scale"])
+        return SoundHead(**tensors, sizes=card.settings["sizes"], scales=card.settings["scales"])
 
 
 def digest(stored: Mapping[str, Stored]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from musai.embedding import spark as embedding
-from musai.embedding.tracks import Embedder, embedder_of
+from musai.embedding.tracks import Embedder, embedders_of
 from musai.inputs import media
 from musai.session import cores
 from musai.steps import Night
@@ -23,15 +24,19 @@ def run(night: Night) -> None:
         return
     settings = night.config.embedding
     trained = night.published_weights(embedding.TRAINED.format(settings.network))
-    embedder = embedder_of(settings, media.roots_of(night.config.inputs), trained)
-    made = embedding.embed(tracks, _earlier(night, embedder), embedder, cores(night.session))
-    found = made.where("embedding is not null").selectExpr("*", f"'{embedder.model}' as model")
-    written = night.write(found, "track_embeddings", JOB)["rows"]
-    rejects = made.selectExpr("inline(rejects)")
+    embedders = embedders_of(settings, media.roots_of(night.config.inputs), trained)
+    made = [embedding.embed(tracks, _earlier(night, one), one, cores(night.session)) for one in embedders]
+    found = [
+        rows.where("embedding is not null").selectExpr("*", f"'{one.model}' as model")
+        for rows, one in zip(made, embedders, strict=True)
+    ]
+    night.write(functools.reduce(lambda a, b: a.unionAll(b), found), "track_embeddings", JOB)
+    rejects = made[0].selectExpr("inline(rejects)")  # the files are the same to every network
     night.rejected = night.write(rejects, "rejected_rows", JOB)["rows"]
-    carried = made.where("carried").count()
-    made.unpersist()
-    night.note(f"{written} tracks by {embedder.model}, {carried} of them carried; {night.rejected} files rejected")
+    for rows, one in zip(made, embedders, strict=True):
+        written, carried = rows.where("embedding is not null").count(), rows.where("carried").count()
+        night.note(f"{written} tracks by {one.model}, {carried} of them carried; {night.rejected} files rejected")
+        rows.unpersist()
     reasons = [*night.reasons_of("audio")(), *night.reasons_of("midi")()] if night.rejected else []
     if reasons:
         night.note(", ".join(f"{count} x {reason}" for reason, count in reasons))

@@ -46,18 +46,21 @@ def _earlier(night: Night) -> emotion.Earlier | None:
 
 
 def _tagger(night: Night) -> dict[str, weights.Stored]:
-    """The last layer of the embedder, where that is the tagger of moods and themes with the weights it came with."""
+    """The last layer of the tagger of moods and themes, where that is among the networks, with the weights it came
+    with."""
     settings = night.config.embedding
-    if settings.network != "moodtheme":
+    heard = [settings, *(settings.model_copy(update=dict(one)) for one in settings.also)]
+    taggers = [one for one in heard if one.network == "moodtheme"]
+    if not taggers:
         return {}
     from safetensors.numpy import load  # these take torch with them, which most nights of this job need not
 
     from musai.embedding.spark import TRAINED
     from musai.embedding.tracks import embedder_of
 
-    if night.published_weights(TRAINED.format(settings.network)):
+    if taggers[0] is settings and night.published_weights(TRAINED.format(settings.network)):
         return {}
-    embedder = embedder_of(settings, roots_of(night.config.inputs))
+    embedder = embedder_of(taggers[0], roots_of(night.config.inputs))
     if embedder.tags != len(sound_tags.meanings()):
         raise InputError(
             f"embedding.weights: {embedder.tags} tags, not the {len(sound_tags.meanings())} of MTG-Jamendo"
@@ -71,7 +74,7 @@ def _tagger(night: Night) -> dict[str, weights.Stored]:
         command="none: nothing is trained",
         valence_error=sound_tags.VALENCE_ERROR,
         arousal_error=sound_tags.AROUSAL_ERROR,
-        settings={"model": embedder.model},
+        settings={"models": [embedder.model]},
     )
     return {sound_tags.NAME: weights.stored({"weights": state["dense.weight"], "bias": state["dense.bias"]}, card)}
 

@@ -61,7 +61,7 @@ def _heads(
     if "sound" in files:
         if not night.has("track_embeddings"):
             raise InputError("emotion.training.sound: this run has no track_embeddings to learn from")
-        rows = night.read("track_embeddings").orderBy("track_id").toArrow().to_pylist()
-        model = max({row["model"] for row in rows})
-        found = {row["track_id"]: np.array(row["embedding"]) for row in rows if row["model"] == model}
-        yield "sound", heads.train_sound(files["sound"], found, model, seed)
+        found: dict[str, dict[str, np.ndarray]] = {}
+        for row in night.read("track_embeddings").toArrow().to_pylist():
+            found.setdefault(row["model"], {})[row["track_id"]] = np.array(row["embedding"])
+        yield "sound", heads.train_sound(files["sound"], found, seed)

@@ -4,13 +4,11 @@ python tests/benchmarks/emotion.py [words|chinese|notes|sound|tagger]...
 
 English is measured with the models that ship, on test parts that took no part in making them. The other rows are
 cross-validated: Chinese reviews in 5 folds, VGMIDI in 5 folds grouped by game (mean of 10 seeds), Emotify in 10 folds
-(mean of 5 seeds). The tagger of moods and themes has nothing fitted.
+(tracks.py has its figures by emotion). The tagger of moods and themes has nothing fitted.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import pathlib
 import sys
@@ -19,19 +17,18 @@ import zipfile
 import numpy as np
 from safetensors.numpy import load
 
-from musai import config
-from musai.embedding.tracks import Embedder, Heard, embedded, embedder_of
 from musai.emotion import calibration, notes, sound, sound_tags
 from musai.emotion.chinese import NGRAMS
 from musai.emotion.models import Models
 from musai.emotion.training import chinese, files, heads, measures
 from musai.emotion.weights import shipped
 from musai.music.midi import read_midi
+from tests.benchmarks import emotify_data
 from tests.benchmarks.emotion_weights import review_sets
 
 SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data"
 SEEDS, FOLDS = range(10), 5
-EMOTIFY_SEEDS, EMOTIFY_FOLDS = range(5), 10
+EMOTIFY_FOLDS = 10
 
 
 def say(what: str, figure: float, reference: str) -> None:
@@ -125,72 +122,32 @@ def vgmidi() -> None:
             say("    calibration error", float(np.mean(errors)), "at most .05")
 
 
-def emotify() -> None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    folder = SHARED / "music/emotify"
-    with np.load(folder / "musicnn_embeddings.npz", allow_pickle=False) as stored:
-        ids, known = stored["ids"].tolist(), np.concatenate([stored["emb_mtat"], stored["emb_jamendo"]], axis=1)
-    with io.StringIO((folder / "labels_from_raw.csv").read_text(encoding="utf-8")) as lines:
-        by_file = {row["file"]: row for row in csv.DictReader(lines)}
-    ratings = np.array([[float(by_file[name][emotion]) for emotion in sound.EMOTIFY] for name in ids])
-    figures = []
-    for seed in EMOTIFY_SEEDS:
-        fold = np.random.default_rng(seed).permutation(len(ids)) % EMOTIFY_FOLDS
-        found = np.zeros(ratings.shape)
-        for number in range(EMOTIFY_FOLDS):
-            test = fold == number
-            found[test] = sound.fit(known[~test], ratings[~test]).read(known[test])
-        figures.append([np.corrcoef(found[:, n], ratings[:, n])[0, 1] for n in range(ratings.shape[1])])
-    say(
-        "Emotify, mean r of 9 emotions, both given embeddings",
-        float(np.mean(figures)),
-        "kernel ridge .594; at least .625",
-    )
-    genres = np.array([by_file[name]["genre"] for name in ids])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2_000))
-    accuracy = cross_val_score(model, known, genres, cv=StratifiedKFold(5, shuffle=True, random_state=0)).mean()
-    say("    genre, 5-fold accuracy", float(accuracy), "logistic regression .822; at least .86")
+def heard() -> None:
+    """r and genre stand in tracks.py; here, whether valence and arousal are as sure as they say."""
+    ratings = emotify_data.labels()[1]
     truth = measures.scaled(sound.affect({name: ratings[:, n] for n, name in enumerate(sound.EMOTIFY)}))
-    fold = np.random.default_rng(0).permutation(len(ids)) % EMOTIFY_FOLDS
-    measured, held_out = heads.cross_validated(known, truth, fold, lambda x, y: sound.fit(x, y).read)
-    say("    calibration error of valence and arousal", measured.calibration_error(held_out, truth), "at most .05")
+    parts = emotify_data.given()
+    known, sizes = np.hstack(parts), [part.shape[1] for part in parts]
+    fold = np.random.default_rng(0).permutation(len(known)) % EMOTIFY_FOLDS
+    measured, held_out = heads.cross_validated(known, truth, fold, lambda x, y: sound.fit(x, y, sizes).read)
+    for axis, what in enumerate(("valence", "arousal")):
+        say(f"Emotify, r of {what}", float(np.corrcoef(held_out[:, axis], truth[:, axis])[0, 1]), "-")
+    say("    calibration error", measured.calibration_error(held_out, truth), "at most .05")
 
 
 def tagger() -> None:
     """The published tagger's 56 tags on Emotify's recordings; nothing is fitted."""
-    found, embedder = heard_by("mtg_jamendo_moodtheme", "moodtheme")
+    found, embedder = emotify_data.heard_by("mtg_jamendo_moodtheme", "moodtheme")
     state = load(embedder.state)
     values = sound_tags.read(found, state["dense.weight"], state["dense.bias"])
-    rows = emotify_labels()
-    ratings = {name: np.array([float(row[name]) for row in rows]) for name in sound.EMOTIFY}
-    truth = measures.scaled(sound.affect(ratings))
+    ratings = emotify_data.labels()[1]
+    truth = measures.scaled(sound.affect({name: ratings[:, n] for n, name in enumerate(sound.EMOTIFY)}))
     for number, what in enumerate(("valence", "arousal")):
         say(f"Emotify by 56 tags, r {what}", float(np.corrcoef(values[:, number], truth[:, number])[0, 1]), "-")
         say("    error", float(np.sqrt(np.mean((values[:, number] - truth[:, number]) ** 2))), "no estimate .500")
 
 
-def emotify_labels() -> list[dict[str, str]]:
-    with io.StringIO((SHARED / "music/emotify/labels_from_raw.csv").read_text(encoding="utf-8")) as lines:
-        return list(csv.DictReader(lines))
-
-
-def heard_by(folder: str, network: str) -> tuple[np.ndarray, Embedder]:
-    """Embeddings [400, E] of Emotify's recordings by published weights, and the embedder."""
-    sounds = SHARED / "music/emotify/audio_30s_16k_ogg"
-    weights = SHARED / "weights" / folder / "best_model.pth"
-    overrides = [f"embedding.network={network}", f"embedding.weights={weights}", "embedding.excerpts=1"]
-    embedder = embedder_of(config.load([], overrides).embedding, [str(sounds)])
-    heard = [Heard(row["file"], f"{row['file']}.ogg", None) for row in emotify_labels()]
-    found = list(embedded(heard, embedder, 2))
-    assert not [track.rejects for track in found if track.embedding is None]
-    return np.stack([track.embedding for track in found if track.embedding is not None]), embedder
-
-
-PARTS = {"words": words, "chinese": chinese_words, "notes": vgmidi, "sound": emotify, "tagger": tagger}
+PARTS = {"words": words, "chinese": chinese_words, "notes": vgmidi, "sound": heard, "tagger": tagger}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

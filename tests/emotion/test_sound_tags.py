@@ -31,7 +31,7 @@ def test_the_mean_of_what_the_tags_mean_by_hand():
 
 @pytest.mark.parametrize("head", [False, True])
 def test_a_head_of_ones_own_is_heard_before_the_tags(head):
-    card = Card("sound_tags", [], "", {}, "", 0.5, 0.4, settings={"model": "moodtheme-1"})
+    card = Card("sound_tags", [], "", {}, "", 0.5, 0.4, settings={"models": ["moodtheme-1"]})
     weights = np.zeros((56, 3), np.float32)
     bias = np.where(np.arange(56) == 26, 9, -99).astype(np.float32)
     models = {"sound_tags": stored({"weights": weights, "bias": bias}, card)}
@@ -40,7 +40,8 @@ def test_a_head_of_ones_own_is_heard_before_the_tags(head):
             "centre": np.zeros(3), "spread": np.ones(3), "known": np.zeros((1, 3)), "weights": np.zeros((1, 2)),
             "offset": np.array([-0.2, -0.3]),
         }  # fmt: skip
-        own = Card("sound", [], "", {}, "", 0.3, 0.3, settings={"model": "moodtheme-1", "scale": 1.0})
+        settings = {"models": ["moodtheme-1"], "sizes": [3], "scales": [1.0]}
+        own = Card("sound", [], "", {}, "", 0.3, 0.3, settings=settings)
         models["sound"] = stored(tensors, own)
     reading = Models(models).sound({"moodtheme-1": [0.0, 0.0, 0.0]})
     assert reading is not None

@@ -132,7 +132,7 @@ def test_mood_lists_hold_tracks_of_the_mood(two_nights) -> None:
 
 @pytest.mark.slow
 def test_the_tagger_of_moods_and_themes_speaks_where_no_head_was_trained(spark, tmp_path):
-    """Its last layer finds everything happy, and the only source is the sound."""
+    """It is the second network, its last layer finds everything happy, and the only source is the sound."""
     nights.write_inputs(tmp_path / "logs")
     (tmp_path / "logs" / "tracks.csv").unlink()
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 64_000), 16_000)
@@ -145,12 +145,16 @@ def test_the_tagger_of_moods_and_themes_speaks_where_no_head_was_trained(spark, 
 
     def night(day: int, network: MoodTheme) -> nights.Made:
         save(network, tmp_path / f"{day}.safetensors")
-        weights = f"embedding.weights={tmp_path / f'{day}.safetensors'}"
-        settings = nights.settings_of(tmp_path, "embedding.excerpts=1", "embedding.network=moodtheme", weights)
+        also = f"embedding.also=[{{network: moodtheme, weights: {tmp_path / f'{day}.safetensors'}}}]"
+        settings = nights.settings_of(tmp_path, "embedding.excerpts=1", also)
         jobs = ("ingest_tracks", "embed_tracks", "tag_emotions")
         return nights.run(settings, only=jobs, run_date=dt.date(2025, 3, day))
 
-    row = emotions(night(1, happy)).loc["t00"]
+    made = night(1, happy)
+    heard = made.table("track_embeddings")
+    assert list(heard["track_id"]) == ["t00", "t00"]
+    assert {name.split("-")[0] for name in heard["model"]} == {"small", "moodtheme"}
+    row = emotions(made).loc["t00"]
     assert list(row["sources"]) == ["audio"]
     assert row["label"] == "happy"
     assert (row["valence"], row["arousal"]) == pytest.approx((0.9, 0.4), abs=1e-4)

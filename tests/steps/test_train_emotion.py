@@ -1,13 +1,17 @@
 """`train_emotion`: a head learns from files made here; thresholds by hand."""
 
 import json
+import zlib
 
 import numpy as np
 import pandas as pd
+import pytest
 import symusic
 
+from musai.emotion.models import Models
 from musai.emotion.training import heads, measures
 from musai.emotion.weights import Stored
+from musai.errors import InputError
 
 
 def test_a_head_learns_from_midi_files_that_fast_is_aroused(tmp_path):
@@ -31,6 +35,28 @@ def test_a_head_learns_from_midi_files_that_fast_is_aroused(tmp_path):
     assert card.figures["held-out sign of arousal"] == 1
     assert card.arousal_error < 0.2 < card.valence_error
     assert json.loads(Stored(made.tensors, made.card).card)["settings"]["names"]
+
+
+def test_a_head_learns_from_the_sound_that_two_networks_heard(tmp_path):
+    """Valence is in the one's embeddings, arousal in the other's; the head wants both of a track."""
+    rng = np.random.default_rng(0)
+    tracks = [f"t{number}" for number in range(90)]
+    first, second = ({track: rng.normal(size=size).astype(np.float32) for track in tracks} for size in (3, 5))
+    rows = [{"track_id": t, "valence": first[t][0] / 2, "arousal": -second[t][4]} for t in tracks]
+    pd.DataFrame([*rows, {"track_id": "unheard", "valence": 1, "arousal": 1}]).to_csv(tmp_path / "l.csv", index=False)
+    heard = {"b-2": second, "a-1": {t: first[t] for t in tracks[:80]}}
+    made = heads.train_sound(tmp_path / "l.csv", heard, seed=zlib.crc32(b"l"))
+    card = made.opened()[1]
+    assert (card.settings["models"], card.settings["sizes"]) == (["a-1", "b-2"], [3, 5])
+    assert card.figures["held-out sign of valence"] > 0.8
+    assert card.figures["held-out calibration error"] < 0.1
+    models = Models({"sound": made})
+    read = [models.sound({"b-2": second[t], "a-1": first[t]}) for t in tracks[80:]]
+    assert np.corrcoef([one.valence for one in read], [first[t][0] for t in tracks[80:]])[0, 1] > 0.8
+    assert np.corrcoef([one.arousal for one in read], [second[t][4] for t in tracks[80:]])[0, 1] < -0.8
+    assert models.sound({"a-1": first["t0"]}) is None
+    with pytest.raises(InputError, match="embeddings are there of 2 of its tracks"):
+        heads.train_sound(tmp_path / "l.csv", {"a-1": {t: first[t] for t in tracks[:2]}}, seed=1)
 
 
 def test_thresholds_and_f1_by_hand():

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,13 +16,12 @@ from musai.emotion import linear
 from musai.emotion.english import EMOTIONS, NGRAMS, EnglishAffect, EnglishEmotions, affect_features
 from musai.emotion.network import PAD, EmotionReader, padded
 from musai.emotion.text import LONGEST_LINE, tokens
-from musai.emotion.training import files
+from musai.emotion.training import files, schedule
 from musai.emotion.training.measures import best_thresholds, errors_of, macro_f1
 from musai.emotion.weights import Card, Stored, stored, text_tensor
 
 VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
 VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
-WARM_UP, LAST_RATE = 0.1, 0.02  # of the steps; of the rate
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
 STRENGTH, RIDGE, NGRAM_RIDGE = 4.0, 1000.0, 2.0  # of the regularisations; chosen on the dev parts
 SHARES = np.linspace(0, 1, 21)
@@ -96,9 +95,9 @@ def fit_network(
     labels = torch.from_numpy(train.labels.astype(np.float32))
     network.train()
     for epoch in range(EPOCHS):
-        for chosen in _batches(ids, order):
-            pace = _pace(step, steps)
-            of_vectors.param_groups[0]["lr"], of_rest.param_groups[0]["lr"] = RATE * VECTORS_RATE * pace, RATE * pace
+        for chosen in schedule.batches([len(row) for row in ids], BATCH, order):
+            rate = RATE * schedule.pace(step, steps)
+            of_vectors.param_groups[0]["lr"], of_rest.param_groups[0]["lr"] = VECTORS_RATE * rate, rate
             logits = network(padded([ids[row] for row in chosen]))
             loss = F.binary_cross_entropy_with_logits(logits, labels[chosen], reduction="none").sum(1).mean()
             of_vectors.zero_grad()
@@ -125,20 +124,6 @@ def _begin(
     rate = np.clip(labels.mean(0), 1e-4, 1 - 1e-4)
     network.vectors.weight.data = torch.from_numpy(start)
     network.emotions.bias.data = torch.from_numpy(np.log(rate / (1 - rate)).astype(np.float32))
-
-
-def _batches(ids: list[list[int]], order: np.random.Generator) -> Iterator[np.ndarray]:
-    """Texts of about the same length together, in random order."""
-    lengths = np.array([len(row) for row in ids])
-    sorted_rows = np.argsort(lengths + order.random(len(ids)) * 4, kind="stable")
-    batches = [sorted_rows[start : start + BATCH] for start in range(0, len(ids), BATCH)]
-    order.shuffle(batches)
-    yield from batches
-
-
-def _pace(step: int, steps: int) -> float:
-    """Share of the rate: a linear start, then half a cosine."""
-    return float(min(1, (step + 1) / (WARM_UP * steps)) * max(LAST_RATE, (1 + np.cos(np.pi * step / steps)) / 2))
 
 
 def packed(

@@ -56,15 +56,18 @@ def fit_notes(table: np.ndarray, targets: np.ndarray) -> notes.NotesHead:
     return notes.NotesHead(notes.CHOSEN, centre, spread, model.coef_.T, model.intercept_)
 
 
-def train_sound(path: pathlib.Path, embeddings: Mapping[str, np.ndarray], model: str, seed: int) -> Stored:
-    """From a CSV of track_id, valence, arousal, and the embeddings by track that `model` made."""
-    rows = [row for row in files.table(path, ("track_id", "valence", "arousal")) if row["track_id"] in embeddings]
+def train_sound(path: pathlib.Path, embeddings: Mapping[str, Mapping[str, np.ndarray]], seed: int) -> Stored:
+    """From a CSV of track_id, valence, arousal, and model -> track -> embedding."""
+    models = sorted(embeddings)
+    heard = set.intersection(*(set(embeddings[model]) for model in models)) if models else set()
+    rows = [row for row in files.table(path, ("track_id", "valence", "arousal")) if row["track_id"] in heard]
     if len(rows) < 2 * FOLDS:
-        raise InputError(f"{path}: embeddings by {model} are there of {len(rows)} of its tracks, too few")
-    known = np.stack([embeddings[row["track_id"]] for row in rows]).astype(np.float64)
-    targets = scaled(_targets(rows))
-    measured, held_out = cross_validated(known, targets, grouped(rows, seed), lambda x, y: sound.fit(x, y).read)
-    head = sound.fit(known, targets)
+        raise InputError(f"{path}: embeddings are there of {len(rows)} of its tracks, too few")
+    parts = [np.stack([embeddings[model][row["track_id"]] for row in rows]) for model in models]
+    known, sizes = np.hstack(parts).astype(np.float64), [part.shape[1] for part in parts]
+    targets, fold = scaled(_targets(rows)), grouped(rows, seed)
+    measured, held_out = cross_validated(known, targets, fold, lambda x, y: sound.fit(x, y, sizes).read)
+    head = sound.fit(known, targets, sizes)
     tensors = {
         name: getattr(head, name).astype(np.float32) for name in ("centre", "spread", "known", "weights", "offset")
     }
@@ -72,7 +75,7 @@ def train_sound(path: pathlib.Path, embeddings: Mapping[str, np.ndarray], model:
     card = Card(
         "sound", data, "as its data", _figures(held_out, targets, measured),
         "musai run train_emotion emotion.training.sound=FILE", *measured.for_card(),
-        {"model": model, "scale": head.scale},
+        {"models": models, "sizes": sizes, "scales": head.scales},
     )  # fmt: skip
     return stored(tensors, card)
 
