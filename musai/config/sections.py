@@ -215,6 +215,7 @@ class Generation(Section):
 
 
 NetworkName = Literal["small", "musicnn", "fcn", "crnn", "moodtheme"]
+Layers = Literal["last", "all"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 
 
@@ -224,12 +225,14 @@ class FurtherNetwork(Section):
     network: NetworkName
     weights: str | None = None
     sha256: Sha256 | None = None
+    layers: Layers = "last"
 
 
 class Embedding(Section):
     network: NetworkName
     weights: str | None
     sha256: Sha256 | None
+    layers: Layers
     also: list[FurtherNetwork]
     excerpts: Positive
     longest_h: AboveZero

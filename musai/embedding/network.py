@@ -172,6 +172,7 @@ class MoodTheme(nn.Module):
         for number, (inputs, outputs) in enumerate(((1, 64), (64, 128), (128, 128), (128, 128), (128, 64)), 1):
             self.add_module(f"conv_{number}", nn.Conv2d(inputs, outputs, 3, padding=1))
             self.add_module(f"bn_{number}", nn.BatchNorm2d(outputs))
+        self.elu = nn.ELU()
         self.dropout = nn.Dropout(0.5)
         self.dense = nn.Linear(64, tags)
 
@@ -179,7 +180,7 @@ class MoodTheme(nn.Module):
         x = self.bn_init(self.log_mel(sound)[:, None])
         for number, pooling in enumerate(((2, 4), (2, 4), (2, 4), (3, 5), (4, 4)), 1):
             x = self.get_submodule(f"bn_{number}")(self.get_submodule(f"conv_{number}")(x))
-            x = nn.functional.max_pool2d(nn.functional.elu(x), pooling)
+            x = nn.functional.max_pool2d(self.elu(x), pooling)
         embedding = x.flatten(1)  # [b, 64]
         return embedding, self.dense(self.dropout(embedding))
 
@@ -210,6 +211,27 @@ class Small(Spectrogram):
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), bands], dim=1)
         embedding = self.bn(self.dense1(pooled)).relu()
         return embedding, self.dense2(self.dropout(embedding))
+
+
+class AllLayers(nn.Module):
+    """A network whose embedding has, after its own, the mean of each channel of each convolution: what low layers hear
+    is told by no tag (Choi, Fazekas, Sandler & Cho 2017, "Transfer learning for music classification and regression
+    tasks")."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.means: list[Tensor] = []
+        for module in network.modules():
+            if isinstance(module, Conv1d | Conv2d | Timbral | nn.ELU):
+                module.register_forward_hook(
+                    lambda _module, _inputs, found: self.means.append(found.flatten(2).mean(2))
+                )
+
+    def forward(self, sound: Tensor) -> tuple[Tensor, Tensor]:
+        self.means.clear()
+        embedding, logits = self.network(sound)
+        return torch.cat([embedding, *self.means], dim=1), logits
 
 
 Network = MusiCNN | FCN | CRNN | MoodTheme | Small

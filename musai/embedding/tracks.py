@@ -21,7 +21,7 @@ from safetensors.torch import load, save
 from musai.config import Embedding
 from musai.embedding import audio, rendering, weights
 from musai.embedding.audio import Plan, Unusable
-from musai.embedding.network import NETWORKS, Network
+from musai.embedding.network import NETWORKS, AllLayers, Network
 from musai.errors import InputError
 from musai.inputs import media
 
@@ -41,11 +41,12 @@ class Embedder:
     batch: int
     device: Literal["auto", "cpu", "gpu"]
     roots: tuple[str, ...]
+    layers: Literal["last", "all"] = "last"
 
     @property
     def model(self) -> str:
         """`<network>-<digest>`: another network, other weights or another way of listening has another name."""
-        how = f"{self.plan.seconds} {self.plan.count}".encode()
+        how = f"{self.plan.seconds} {self.plan.count}{' all' * (self.layers == 'all')}".encode()
         return f"{self.network}-{hashlib.sha256(self.state + how).hexdigest()[:12]}"
 
 
@@ -86,7 +87,9 @@ def embedder_of(settings: Embedding, roots: Sequence[str], trained: bytes | None
     tags = next(layer.out_features for layer in reversed(list(network.modules())) if isinstance(layer, torch.nn.Linear))
     plan = Plan(network.seconds, settings.excerpts, settings.longest_h * 3600)
     state = save({name: value.contiguous() for name, value in network.state_dict().items()})
-    return Embedder(settings.network, tags, state, plan, settings.batch_excerpts, settings.device, tuple(roots))
+    return Embedder(
+        settings.network, tags, state, plan, settings.batch_excerpts, settings.device, tuple(roots), settings.layers
+    )
 
 
 def embedders_of(settings: Embedding, roots: Sequence[str], trained: bytes | None = None) -> list[Embedder]:
@@ -120,7 +123,10 @@ def embedded(tracks: Iterable[Heard], embedder: Embedder, threads: int) -> Itera
     """One result a track, in their order as far as batches allow; `threads` of the processor for the network."""
     device = choose(embedder.device)
     torch.set_num_threads(threads)
-    network = opened(embedder).to(device).eval()
+    network: torch.nn.Module = opened(embedder)
+    if embedder.layers == "all":
+        network = AllLayers(network)
+    network = network.to(device).eval()
     waiting: list[tuple[Embedded, np.ndarray]] = []
     with torch.inference_mode():
         for result, excerpts in decoded(tracks, embedder):

@@ -70,7 +70,8 @@ class Models:
         return self.sound_head.read(embeddings)
 
     def _by_tags(self, embeddings: np.ndarray) -> np.ndarray:
-        return sound_tags.read(embeddings, **self.tagger)
+        last = self.tagger["weights"].shape[1]  # its own embedding comes first, whatever other layers are there
+        return sound_tags.read(embeddings[:, :last], **self.tagger)
 
     def tags(self, tags: Sequence[str] | None, title: str | None, genre: str | None) -> Reading | None:
         """Mood words among the tags, the genre and the title; None where there is none."""

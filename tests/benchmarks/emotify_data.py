@@ -19,13 +19,13 @@ from musai.scratch import scratch
 SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data"
 FOLDER = SHARED / "music/emotify"
 SOUND = FOLDER / "audio_30s_16k_ogg"
-PUBLISHED = {  # folder of the weights, network
+PUBLISHED = {  # folder of the weights, network, layers
     **{
-        f"{network} of {data}": (f"sota_tagging/{data}/{network}", network)
+        f"{network} of {data}": (f"sota_tagging/{data}/{network}", network, "last" if network == "musicnn" else "all")
         for data, networks in (("mtat", "musicnn fcn crnn"), ("msd", "fcn crnn"), ("jamendo", "musicnn fcn crnn"))
         for network in networks.split()
     },
-    "moods and themes": ("mtg_jamendo_moodtheme", "moodtheme"),
+    "moods and themes": ("mtg_jamendo_moodtheme", "moodtheme", "all"),
 }
 EXCERPTS = 10  # of a network that hears 3 s at once, that is all of a recording
 
@@ -50,10 +50,11 @@ def given() -> list[np.ndarray]:
         return [stored[name][order] for name in ("emb_mtat", "emb_jamendo")]
 
 
-def heard_by(folder: str, network: str) -> tuple[np.ndarray, Embedder]:
+def heard_by(folder: str, network: str, layers: str) -> tuple[np.ndarray, Embedder]:
     """Embeddings [400, E] by published weights, and the embedder."""
     weights = SHARED / "weights" / folder / "best_model.pth"
-    overrides = [f"embedding.network={network}", f"embedding.weights={weights}", f"embedding.excerpts={EXCERPTS}"]
+    overrides = [f"embedding.network={network}", f"embedding.weights={weights}", f"embedding.layers={layers}"]
+    overrides.append(f"embedding.excerpts={EXCERPTS}")
     embedder = embedder_of(config.load([], overrides).embedding, [str(SOUND)])
     return heard(embedder), embedder
 

@@ -137,9 +137,10 @@ def heard() -> None:
 
 def tagger() -> None:
     """The published tagger's 56 tags on Emotify's recordings; nothing is fitted."""
-    found, embedder = emotify_data.heard_by("mtg_jamendo_moodtheme", "moodtheme")
+    found, embedder = emotify_data.heard_by(*emotify_data.PUBLISHED["moods and themes"])
     state = load(embedder.state)
-    values = sound_tags.read(found, state["dense.weight"], state["dense.bias"])
+    weights = state["dense.weight"]
+    values = sound_tags.read(found[:, : weights.shape[1]], weights, state["dense.bias"])
     ratings = emotify_data.labels()[1]
     truth = measures.scaled(sound.affect({name: ratings[:, n] for n, name in enumerate(sound.EMOTIFY)}))
     for number, what in enumerate(("valence", "arousal")):

@@ -51,6 +51,7 @@ OTHER: dict[str, str] = {
     "embedding.network": "fcn",
     "embedding.weights": "x.pth",
     "embedding.sha256": "0" * 64,
+    "embedding.layers": "all",
     "embedding.also": "[{network: fcn, weights: x.pth}]",
     "embedding.device": "cpu",
     "emotion.training": "{notes: x.csv}",

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from musai.embedding import weights
 from musai.embedding.log_mel import LogMel, LogMel12, mel_filters, slaney_filters
-from musai.embedding.network import NETWORKS, Small
+from musai.embedding.network import NETWORKS, AllLayers, Small
 from musai.errors import InputError
 from tests.embedding.conftest import tone
 
@@ -75,6 +75,26 @@ def test_shapes_and_that_a_batch_changes_nothing(name):
 def saved(network, folder: pathlib.Path) -> tuple[pathlib.Path, str]:
     path = folder / "own.safetensors"
     return path, weights.save(network, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "means"), [("fcn", 512), ("crnn", 448), ("moodtheme", 512), ("musicnn", 753), ("small", 336)]
+)
+def test_all_layers_are_the_embedding_and_each_layers_means(name, means):
+    torch.manual_seed(0)
+    network = NETWORKS[name]().eval()
+    sound = torch.randn(2, round(network.seconds * 16_000)) / 10
+    with torch.inference_mode():
+        embedding, logits = network(sound)
+        whole = AllLayers(network)
+        for _ in range(2):  # nothing of the first is left
+            found, same = whole(sound)
+        np.testing.assert_array_equal(same, logits)
+        np.testing.assert_array_equal(found[:, : embedding.shape[1]], embedding)
+        assert found.shape == (2, embedding.shape[1] + means)
+        if name == "fcn":
+            first = network.layer1(network.normalised(sound)).mean(dim=(2, 3))
+            np.testing.assert_allclose(found[:, 64:128], first, rtol=1e-4)
 
 
 def test_own_weights_come_back(tmp_path):

@@ -43,9 +43,11 @@ def test_a_head_of_ones_own_is_heard_before_the_tags(head):
         settings = {"models": ["moodtheme-1"], "sizes": [3], "scales": [1.0]}
         own = Card("sound", [], "", {}, "", 0.3, 0.3, settings=settings)
         models["sound"] = stored(tensors, own)
-    reading = Models(models).sound({"moodtheme-1": [0.0, 0.0, 0.0]})
+    reading = Models(models).sound({"moodtheme-1": [0.0, 0.0, 0.0], "small-1": [1.0]})
     assert reading is not None
     assert reading.source == "audio"
     assert (reading.valence, reading.arousal) == pytest.approx((-0.2, -0.3) if head else (0.9, 0.4), abs=1e-3)
     assert reading.valence_error == (0.3 if head else 0.5)
     assert Models(models).sound({"small-1": [0.0]}) is None
+    if not head:  # nor do the means of other layers, which follow the last one, mean any tag
+        assert Models(models).sound({"moodtheme-1": [0.0, 0.0, 0.0, 9.0]}) == reading
