@@ -244,7 +244,9 @@ class Embedding(Section):
     contrastive: NotNegative
 
 
-TrainingFile = Literal["english_emotions", "english_affect", "word_vectors", "chinese_reviews", "notes", "sound"]
+TrainingFile = Literal[
+    "english_emotions", "english_affect", "word_vectors", "sentence_encoder", "chinese_reviews", "notes", "sound"
+]
 
 
 class Emotion(Section):

@@ -123,10 +123,8 @@ def embedded(tracks: Iterable[Heard], embedder: Embedder, threads: int) -> Itera
     """One result a track, in their order as far as batches allow; `threads` of the processor for the network."""
     device = choose(embedder.device)
     torch.set_num_threads(threads)
-    network: torch.nn.Module = opened(embedder)
-    if embedder.layers == "all":
-        network = AllLayers(network)
-    network = network.to(device).eval()
+    own = opened(embedder)
+    network = (AllLayers(own) if embedder.layers == "all" else own).to(device).eval()
     waiting: list[tuple[Embedded, np.ndarray]] = []
     with torch.inference_mode():
         for result, excerpts in decoded(tracks, embedder):

@@ -1,7 +1,8 @@
 """English words: the 28 emotions of GoEmotions, and valence and arousal as EmoBank's readers rate them.
 
 Two models of the emotions are averaged: the network of `musai.emotion.network` and a linear one over hashed n-grams.
-Valence and arousal are linear in what both make of a text.
+Valence and arousal are linear in what both make of a text, and in what a sentence encoder does where `train_emotion`
+was given one.
 Data: Demszky et al., "GoEmotions" (2020); Buechel and Hahn, "EmoBank" (2017).
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from musai.emotion import linear
+from musai.emotion.encoder import Sentences
 from musai.emotion.network import UNKNOWN, EmotionReader, padded
 from musai.emotion.text import LONGEST_LINE, tokens
 from musai.emotion.weights import words_of
@@ -76,11 +78,24 @@ class EnglishEmotions:
 
 
 @dataclasses.dataclass
-class EnglishAffect:
-    """Valence and arousal on the scale of `musai.emotion.fusion`: weights [28 + 6 hidden, 2] on standardised
-    features, ngrams: the same two from n-grams, `share` of the former."""
+class AffectFeatures:
+    """What valence and arousal are read from."""
 
     emotions: EnglishEmotions
+    sentences: Sentences | None = None
+
+    def of(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 [texts, 28 + 6 hidden], and the encoder's width where there is one."""
+        parts = [*self.emotions.read(texts), *([self.sentences.read(texts)] if self.sentences else [])]
+        return np.concatenate(parts, axis=1)
+
+
+@dataclasses.dataclass
+class EnglishAffect:
+    """Valence and arousal on the scale of `musai.emotion.fusion`: weights [features, 2] on standardised features, which
+    `AffectFeatures` makes; ngrams: the same two from n-grams, `share` of the former."""
+
+    features: AffectFeatures
     centre: np.ndarray
     spread: np.ndarray
     weights: np.ndarray
@@ -90,7 +105,7 @@ class EnglishAffect:
 
     def read(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 2]: valence, arousal."""
-        features = (affect_features(self.emotions, texts) - self.centre) / self.spread
+        features = (self.features.of(texts) - self.centre) / self.spread
         by_network = features @ self.weights + self.offset
         return self.share * by_network + (1 - self.share) * self.ngrams.scores(texts)
 
@@ -101,10 +116,5 @@ class EnglishAffect:
         centre, spread, dense, offset = (
             tensors[name].astype(np.float32) for name in ("centre", "spread", "weights", "offset")
         )
-        return EnglishAffect(emotions, centre, spread, dense, offset, model, share)
-
-
-def affect_features(emotions: EnglishEmotions, texts: Sequence[str]) -> np.ndarray:
-    """float32 [texts, 28 + 6 hidden]."""
-    logits, pooled = emotions.read(texts)
-    return np.concatenate([logits, pooled], axis=1)
+        features = AffectFeatures(emotions, Sentences.of(tensors))
+        return EnglishAffect(features, centre, spread, dense, offset, model, share)

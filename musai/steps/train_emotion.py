@@ -42,7 +42,8 @@ def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
     if "english_affect" in files and emotions:
         from musai.emotion.training import english
 
-        yield "english_affect", english.train_affect(files["english_affect"], emotions)
+        encoder = files.get("sentence_encoder")
+        yield "english_affect", english.train_affect(files["english_affect"], emotions, encoder, seed)
     if "chinese_reviews" in files:
         from musai.emotion.training import chinese
 

@@ -30,7 +30,7 @@ def english_emotions(vectors: pathlib.Path) -> Stored:
 
 
 def english_affect(vectors: pathlib.Path) -> Stored:
-    return english.train_affect(SHARED / "text/emobank/emobank.csv", shipped()["english_emotions"])
+    return english.train_affect(SHARED / "text/emobank/emobank.csv", shipped()["english_emotions"], None, SEED)
 
 
 def word_list(vectors: pathlib.Path) -> Stored:

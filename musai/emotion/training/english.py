@@ -9,11 +9,13 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
 
 from musai.emotion import linear
-from musai.emotion.english import EMOTIONS, NGRAMS, EnglishAffect, EnglishEmotions, affect_features
+from musai.emotion.encoder import WEIGHTS, opened
+from musai.emotion.english import EMOTIONS, NGRAMS, AffectFeatures, EnglishAffect, EnglishEmotions
 from musai.emotion.network import PAD, EmotionReader, padded
 from musai.emotion.text import LONGEST_LINE, tokens
 from musai.emotion.training import files, schedule
@@ -24,6 +26,7 @@ VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
 VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
 STRENGTH, RIDGE, NGRAM_RIDGE = 4.0, 1000.0, 2.0  # of the regularisations; chosen on the dev parts
+FOLDS = 5
 SHARES = np.linspace(0, 1, 21)
 COMMAND = "musai run train_emotion emotion.training.english_emotions=DIR emotion.training.english_affect=FILE"
 
@@ -166,48 +169,78 @@ def best_share(tensors: dict[str, np.ndarray], dev: Labelled) -> float:
     return float(SHARES[int(np.argmin(losses))])
 
 
-def train_affect(path: pathlib.Path, emotions: Stored) -> Stored:
-    """From EmoBank's CSV: fitted on train, shares, errors and calibration from dev; then fitted on both, and
-    measured on test."""
+def train_affect(path: pathlib.Path, emotions: Stored, encoder: pathlib.Path | None, seed: int) -> Stored:
+    """From EmoBank's CSV: the shares are chosen on dev by a fit on train, errors and calibration come of fits that
+    leave folds of both out; then all of both is fitted, and measured on test. `encoder`: a folder, see
+    `musai.emotion.encoder`."""
     bank = files.emobank(path)
     tensors, card = emotions.opened()
     reader = EnglishEmotions.of(tensors, card.settings["network_share"])
-    train, dev, test = (bank[part] for part in _PARTS)
-    first = _fit_affect(reader, *train)
-    by_features, by_ngrams = (EnglishAffect.of(reader, first, share).read(dev[0]) for share in (1.0, 0.0))
-    misses = [((share * by_features + (1 - share) * by_ngrams - dev[1]) ** 2).mean() for share in SHARES]
+    features = AffectFeatures(reader, opened(encoder) if encoder else None)
+    train, dev = (_read(features, *bank[part]) for part in ("train", "dev"))
+    both = train.and_more(dev)
+    by_features, by_ngrams = _fit_affect(train)[1](dev)
+    misses = [((share * by_features + (1 - share) * by_ngrams - dev.targets) ** 2).mean() for share in SHARES]
     share = float(SHARES[int(np.argmin(misses))])
-    held_out = share * by_features + (1 - share) * by_ngrams
-    final = _fit_affect(reader, train[0] + dev[0], np.concatenate([train[1], dev[1]]))
-    found = EnglishAffect.of(reader, final, share).read(test[0])
-    measured = errors_of(held_out, dev[1])
+    fold = np.random.default_rng(seed).permutation(len(both.targets)) % FOLDS
+    held_out = np.zeros(both.targets.shape, np.float32)
+    for number in range(FOLDS):
+        by_features, by_ngrams = _fit_affect(both.rows(fold != number))[1](both.rows(fold == number))
+        held_out[fold == number] = share * by_features + (1 - share) * by_ngrams
+    measured = errors_of(held_out, both.targets)
+    final = _fit_affect(both)[0] | (features.sentences.packed() if features.sentences else {})
+    texts, truth = bank["test"]
+    found = EnglishAffect.of(reader, final, share).read(texts)
     figures = {
-        "test r, valence": float(np.corrcoef(found[:, 0], test[1][:, 0])[0, 1]),
-        "test r, arousal": float(np.corrcoef(found[:, 1], test[1][:, 1])[0, 1]),
-        "test calibration error": measured.calibration_error(found, test[1]),
+        "test r, valence": float(np.corrcoef(found[:, 0], truth[:, 0])[0, 1]),
+        "test r, arousal": float(np.corrcoef(found[:, 1], truth[:, 1])[0, 1]),
+        "test calibration error": measured.calibration_error(found, truth),
     }
     data = [
         {"name": "EmoBank (Buechel and Hahn, 2017)", "licence": "CC-BY-SA-4.0", **files.described(path)},
         *card.data,
     ]
+    if encoder:
+        data.append({"name": encoder.name, "licence": "as its owner says", **files.described(encoder / WEIGHTS)})
     return stored(
         final,
         Card("english_affect", data, "CC-BY-SA-4.0", figures, COMMAND, *measured.for_card(), {"network_share": share}),
     )
 
 
-def _fit_affect(reader: EnglishEmotions, texts: list[str], targets: np.ndarray) -> dict[str, np.ndarray]:
-    """Two ridge regressions of targets [texts, 2]: on what the emotions' models make of a text, and on n-grams."""
+@dataclasses.dataclass(frozen=True)
+class _Read:
+    """Texts as both models see them: features float32 [texts, n], counts [texts, width]; targets [texts, 2]."""
+
+    features: np.ndarray
+    counts: sp.csr_matrix
+    targets: np.ndarray
+
+    def rows(self, chosen: np.ndarray) -> _Read:
+        return _Read(self.features[chosen], self.counts[chosen], self.targets[chosen])
+
+    def and_more(self, other: _Read) -> _Read:
+        return _Read(
+            np.concatenate([self.features, other.features]),
+            sp.vstack([self.counts, other.counts], "csr"),
+            np.concatenate([self.targets, other.targets]),
+        )
+
+
+def _read(features: AffectFeatures, texts: list[str], targets: np.ndarray) -> _Read:
+    return _Read(features.of(texts), NGRAMS.counts(texts), targets)
+
+
+def _fit_affect(rows: _Read) -> tuple[dict[str, np.ndarray], Callable[[_Read], tuple[np.ndarray, np.ndarray]]]:
+    """Two ridge regressions, on the features and on n-grams: (tensors, what each predicts of others)."""
     from sklearn.linear_model import Ridge
 
-    features = affect_features(reader, texts)
-    centre, spread = features.mean(0), features.std(0) + 1e-3
-    dense = Ridge(RIDGE).fit((features - centre) / spread, targets)
-    counts = NGRAMS.counts(texts)
-    idf = linear.inverse_document_frequency(counts)
-    sparse = Ridge(NGRAM_RIDGE, solver="sparse_cg").fit(NGRAMS.weighted(counts, idf), targets)
+    centre, spread = rows.features.mean(0), rows.features.std(0) + 1e-3
+    dense = Ridge(RIDGE).fit((rows.features - centre) / spread, rows.targets)
+    idf = linear.inverse_document_frequency(rows.counts)
+    sparse = Ridge(NGRAM_RIDGE, solver="sparse_cg").fit(NGRAMS.weighted(rows.counts, idf), rows.targets)
     ngrams, scale = linear.quantised(sparse.coef_.T)
-    return {
+    tensors = {
         "centre": centre.astype(np.float16),
         "spread": spread.astype(np.float16),
         "weights": dense.coef_.T.astype(np.float16),
@@ -217,3 +250,9 @@ def _fit_affect(reader: EnglishEmotions, texts: list[str], targets: np.ndarray) 
         "ngrams_scale": scale,
         "ngrams_offset": sparse.intercept_.astype(np.float32),
     }
+
+    def predicted(others: _Read) -> tuple[np.ndarray, np.ndarray]:
+        by_features = dense.predict((others.features - centre) / spread)
+        return by_features, sparse.predict(NGRAMS.weighted(others.counts, idf))
+
+    return tensors, predicted

@@ -1,0 +1,139 @@
+"""The sentence encoder against torch's own transformer layers, on a tiny one made here."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from musai.emotion import encoder
+from musai.emotion.models import Models
+from musai.emotion.training import english
+from musai.emotion.weights import shipped
+from musai.errors import InputError
+
+SIZE, HEADS, INNER, LAYERS = 12, 3, 20, 4
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "happy",
+    "joyful",
+    "glad",
+    "sad",
+    "awful",
+    "bad",
+    "day",
+    "song",
+    "is",
+    "a",
+    "the",
+    "so",
+]
+CONFIG = {
+    "hidden_size": SIZE, "num_attention_heads": HEADS, "intermediate_size": INNER, "num_hidden_layers": LAYERS,
+    "vocab_size": len(WORDS), "max_position_embeddings": 64, "type_vocab_size": 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    """As encoders are published: with a pooler, which is not read."""
+    torch.manual_seed(0)
+    made = encoder.Encoder(CONFIG)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.4)
+    save_file({**made.state_dict(), "pooler.dense.bias": torch.zeros(SIZE)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    tokens = Tokenizer(models.WordLevel({word: row for row, word in enumerate(WORDS)}, "[UNK]"))
+    tokens.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokens.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokens.enable_padding(length=9)  # as published ones have it; it would change the means
+    tokens.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path
+
+
+def test_the_layers_are_torchs(folder: pathlib.Path) -> None:
+    ours = encoder.opened(folder).encoder
+    ids = torch.tensor([[2, 4, 10, 3]])
+    x = ours.embeddings(ids)
+    means = []
+    for layer in ours.encoder["layer"].children():
+        theirs = torch.nn.TransformerEncoderLayer(SIZE, HEADS, INNER, 0, "gelu", 1e-12, batch_first=True).eval()
+        attention, own = theirs.self_attn, layer.attention
+        query, key, value = (own.self[name] for name in ("query", "key", "value"))
+        attention.in_proj_weight.data = torch.cat([query.weight, key.weight, value.weight])
+        attention.in_proj_bias.data = torch.cat([query.bias, key.bias, value.bias])
+        theirs.self_attn.out_proj, theirs.norm1 = own.output.dense, own.output.LayerNorm
+        theirs.linear1, theirs.linear2, theirs.norm2 = (
+            layer.intermediate["dense"], layer.output.dense, layer.output.LayerNorm
+        )  # fmt: skip
+        x = theirs(x)
+        means.append(x.mean(1))
+    found = ours(ids, torch.ones(1, 4, dtype=torch.bool))
+    torch.testing.assert_close(found, torch.cat(means[-encoder.HEARD :], dim=1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_text_is_read_the_same_whatever_it_is_read_with(folder: pathlib.Path) -> None:
+    reader = encoder.opened(folder)
+    texts = ["so sad", "", "the day is a happy song so glad", "awful"]
+    together = reader.read(texts)
+    assert together.shape == (4, encoder.HEARD * SIZE)
+    np.testing.assert_allclose(together, np.concatenate([reader.read([text]) for text in texts]), atol=1e-5)
+    assert np.abs(together[0] - together[3]).max() > 0.01
+    long = " ".join(["happy"] * 200)
+    np.testing.assert_array_equal(reader.read([long]), reader.read([long + " sad"]))
+
+
+def test_it_travels_in_a_model(folder: pathlib.Path) -> None:
+    reader = encoder.opened(folder)
+    again = encoder.Sentences.of(reader.packed())
+    assert again is not None
+    np.testing.assert_allclose(again.read(["so sad a day"]), reader.read(["so sad a day"]), atol=0.01)
+    assert encoder.Sentences.of({"weights": np.zeros(3)}) is None
+
+
+def test_what_is_no_encoder_is_refused(folder: pathlib.Path) -> None:
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"hidden_size": SIZE + HEADS}))
+    with pytest.raises(InputError, match="holds no BERT"):
+        encoder.opened(folder)
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match="holds no BERT"):
+        encoder.opened(folder)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"emotion\.training\.sentence_encoder: .* has no tokenizer\.json"):
+        encoder.opened(folder)
+
+
+def test_valence_is_learnt_with_it_and_read_from_the_model_alone(folder: pathlib.Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(150):
+        good = bool(rng.integers(2))
+        word = str(rng.choice(["happy", "joyful", "glad"] if good else ["sad", "awful", "bad"]))
+        text = " ".join(["the day is", "so" if number % 2 else "a", word])
+        arousal = 3 + rng.normal(0, 0.3)
+        rows.append(
+            {"split": ("train", "train", "dev", "test")[number % 4], "V": 4 if good else 2, "A": arousal, "text": text}
+        )
+    pd.DataFrame(rows).to_csv(folder / "bank.csv", index=False)
+    emotions = shipped()["english_emotions"]
+    made = english.train_affect(folder / "bank.csv", emotions, folder, seed=1)
+    tensors, card = made.opened()
+    assert card.figures["test r, valence"] > 0.95
+    assert card.data[-1]["file"] == "model.safetensors"
+    assert tensors["weights"].shape == (28 + 576 + encoder.HEARD * SIZE, 2)
+    (folder / "model.safetensors").unlink()
+    words = Models({"english_emotions": emotions, "english_affect": made}).words
+    glad, sad = (words(f"the day is so {word} / a {word} song", "en") for word in ("glad", "sad"))
+    assert glad is not None
+    assert sad is not None
+    assert glad.valence > 0 > sad.valence
