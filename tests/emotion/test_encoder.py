@@ -19,7 +19,10 @@ from musai.emotion.weights import shipped
 from musai.errors import InputError
 
 SIZE, HEADS, INNER, LAYERS = 12, 3, 20, 4
-WORDS = "[PAD],[UNK],[CLS],[SEP],happy,joyful,glad,sad,awful,bad,day,song,is,a,the,so".split(",")  # noqa: SIM905
+WORDS = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "happy", "joyful", "glad", "sad", "awful", "bad", "day", "song", "is", "a",
+    "the", "so",
+]  # fmt: skip
 CONFIG = {
     "hidden_size": SIZE, "num_attention_heads": HEADS, "intermediate_size": INNER, "num_hidden_layers": LAYERS,
     "vocab_size": len(WORDS), "max_position_embeddings": 64, "type_vocab_size": 2,
