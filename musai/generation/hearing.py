@@ -22,7 +22,7 @@ def heard(
     """generated_id, embedding float32 [E] (None where it cannot be rendered), valence, arousal of (id, MIDI bytes).
 
     The MIDI goes through the same functions as a file of the catalogue: `embed_tracks` and `tag_emotions` of the same
-    bytes would say the same.
+    bytes would say the same, but for a head on sound that wants networks of `embedding.also`, which hear none of these.
     """
     models, midi = Models(stored), dict(rows)
     with tempfile.TemporaryDirectory() as folder:
