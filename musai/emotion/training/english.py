@@ -25,7 +25,8 @@ from musai.emotion.weights import Card, Stored, stored, text_tensor
 VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
 VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
-STRENGTH, RIDGE, NGRAM_RIDGE = 4.0, 1000.0, 2.0  # of the regularisations; chosen on the dev parts
+STRENGTH, NGRAM_RIDGE = 4.0, 2.0  # of the regularisations; chosen on the dev parts
+RIDGES = (1000.0, 3000.0, 10_000.0)
 FOLDS = 5
 SHARES = np.linspace(0, 1, 21)
 COMMAND = "musai run train_emotion emotion.training.english_emotions=DIR emotion.training.english_affect=FILE"
@@ -170,27 +171,28 @@ def best_share(tensors: dict[str, np.ndarray], dev: Labelled) -> float:
 
 
 def train_affect(path: pathlib.Path, emotions: Stored, encoder: pathlib.Path | None, seed: int) -> Stored:
-    """From EmoBank's CSV: the shares are chosen on dev by a fit on train, errors and calibration come of fits that
+    """From EmoBank's CSV: ridge and share are chosen on dev by fits on train, errors and calibration come of fits that
     leave folds of both out; then all of both is fitted, and measured on test. `encoder`: a folder, see
     `musai.emotion.encoder`."""
     bank = files.emobank(path)
     tensors, card = emotions.opened()
     reader = EnglishEmotions.of(tensors, card.settings["network_share"])
     features = AffectFeatures(reader, opened(encoder) if encoder else None)
-    train, dev = (_read(features, *bank[part]) for part in ("train", "dev"))
-    both = train.and_more(dev)
-    by_features, by_ngrams = _fit_affect(train)[1](dev)
-    misses = [((share * by_features + (1 - share) * by_ngrams - dev.targets) ** 2).mean() for share in SHARES]
-    share = float(SHARES[int(np.argmin(misses))])
-    fold = np.random.default_rng(seed).permutation(len(both.targets)) % FOLDS
-    held_out = np.zeros(both.targets.shape, np.float32)
+    (train, _), (dev, _), (test, truth) = (bank[part] for part in _PARTS)
+    targets = np.concatenate([bank["train"][1], bank["dev"][1]])
+    both = _Read(features.of(train + dev), NGRAMS.counts(train + dev), targets)
+    of_train = np.arange(len(targets)) < len(train)
+    ridge, share = _chosen(both.rows(of_train), both.rows(~of_train))
+    fold = np.random.default_rng(seed).permutation(len(targets)) % FOLDS
+    held_out = np.zeros(targets.shape, np.float32)
     for number in range(FOLDS):
-        by_features, by_ngrams = _fit_affect(both.rows(fold != number))[1](both.rows(fold == number))
+        rest, left_out = both.rows(fold != number), both.rows(fold == number)
+        by_features, by_ngrams = _fit_features(rest, ridge)[1](left_out), _fit_ngrams(rest)[1](left_out)
         held_out[fold == number] = share * by_features + (1 - share) * by_ngrams
-    measured = errors_of(held_out, both.targets)
-    final = _fit_affect(both)[0] | (features.sentences.packed() if features.sentences else {})
-    texts, truth = bank["test"]
-    found = EnglishAffect.of(reader, final, share).read(texts)
+    measured = errors_of(held_out, targets)
+    final = _fit_features(both, ridge)[0] | _fit_ngrams(both)[0]
+    final |= features.sentences.packed() if features.sentences else {}
+    found = EnglishAffect.of(reader, final, share).read(test)
     figures = {
         "test r, valence": float(np.corrcoef(found[:, 0], truth[:, 0])[0, 1]),
         "test r, arousal": float(np.corrcoef(found[:, 1], truth[:, 1])[0, 1]),
@@ -219,40 +221,46 @@ class _Read:
     def rows(self, chosen: np.ndarray) -> _Read:
         return _Read(self.features[chosen], self.counts[chosen], self.targets[chosen])
 
-    def and_more(self, other: _Read) -> _Read:
-        return _Read(
-            np.concatenate([self.features, other.features]),
-            sp.vstack([self.counts, other.counts], "csr"),
-            np.concatenate([self.targets, other.targets]),
-        )
+
+Predict = Callable[[_Read], np.ndarray]
 
 
-def _read(features: AffectFeatures, texts: list[str], targets: np.ndarray) -> _Read:
-    return _Read(features.of(texts), NGRAMS.counts(texts), targets)
+def _chosen(train: _Read, dev: _Read) -> tuple[float, float]:
+    """(ridge, share of the features) that miss dev least, fitted on train."""
+    by_ngrams, best = _fit_ngrams(train)[1](dev), (np.inf, 0.0, 0.0)
+    for ridge in RIDGES:
+        by_features = _fit_features(train, ridge)[1](dev)
+        misses = [((share * by_features + (1 - share) * by_ngrams - dev.targets) ** 2).mean() for share in SHARES]
+        best = min(best, (min(misses), ridge, float(SHARES[int(np.argmin(misses))])))
+    return best[1:]
 
 
-def _fit_affect(rows: _Read) -> tuple[dict[str, np.ndarray], Callable[[_Read], tuple[np.ndarray, np.ndarray]]]:
-    """Two ridge regressions, on the features and on n-grams: (tensors, what each predicts of others)."""
+def _fit_features(rows: _Read, ridge: float) -> tuple[dict[str, np.ndarray], Predict]:
+    """(tensors of the ridge regression on features, what it predicts of others)."""
     from sklearn.linear_model import Ridge
 
     centre, spread = rows.features.mean(0), rows.features.std(0) + 1e-3
-    dense = Ridge(RIDGE).fit((rows.features - centre) / spread, rows.targets)
-    idf = linear.inverse_document_frequency(rows.counts)
-    sparse = Ridge(NGRAM_RIDGE, solver="sparse_cg").fit(NGRAMS.weighted(rows.counts, idf), rows.targets)
-    ngrams, scale = linear.quantised(sparse.coef_.T)
+    model = Ridge(ridge).fit((rows.features - centre) / spread, rows.targets)
     tensors = {
         "centre": centre.astype(np.float16),
         "spread": spread.astype(np.float16),
-        "weights": dense.coef_.T.astype(np.float16),
-        "offset": dense.intercept_.astype(np.float32),
+        "weights": model.coef_.T.astype(np.float16),
+        "offset": model.intercept_.astype(np.float32),
+    }
+    return tensors, lambda others: model.predict((others.features - centre) / spread)
+
+
+def _fit_ngrams(rows: _Read) -> tuple[dict[str, np.ndarray], Predict]:
+    """The same on n-grams."""
+    from sklearn.linear_model import Ridge
+
+    idf = linear.inverse_document_frequency(rows.counts)
+    model = Ridge(NGRAM_RIDGE, solver="sparse_cg").fit(NGRAMS.weighted(rows.counts, idf), rows.targets)
+    ngrams, scale = linear.quantised(model.coef_.T)
+    tensors = {
         "idf": idf.astype(np.float16),
         "ngrams": ngrams,
         "ngrams_scale": scale,
-        "ngrams_offset": sparse.intercept_.astype(np.float32),
+        "ngrams_offset": model.intercept_.astype(np.float32),
     }
-
-    def predicted(others: _Read) -> tuple[np.ndarray, np.ndarray]:
-        by_features = dense.predict((others.features - centre) / spread)
-        return by_features, sparse.predict(NGRAMS.weighted(others.counts, idf))
-
-    return tensors, predicted
+    return tensors, lambda others: model.predict(NGRAMS.weighted(others.counts, idf))
