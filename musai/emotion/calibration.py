@@ -7,6 +7,7 @@ import numpy as np
 from musai.emotion.fusion import Calibration
 
 BINS, ROWS_A_BIN = 10, 50  # a bin of fewer rows shows chance, not calibration
+TOLERANCE = 1e-9  # of a step, on the scale of logits
 PENALTY = 1e-3  # on the slope's distance from 1: a handful of rows must not turn the map over
 
 
@@ -23,8 +24,12 @@ def expected_calibration_error(stated: np.ndarray, right: np.ndarray) -> float:
     return float(sum(gaps) / len(order)) if len(order) else 0.0
 
 
-def fit(stated: np.ndarray, right: np.ndarray, steps: int = 50) -> Calibration:
-    """Platt's map by Newton's method; targets are smoothed as Platt does. Raises ValueError without rows."""
+def fit(stated: np.ndarray, right: np.ndarray, steps: int = 100) -> Calibration:
+    """Platt's map by Newton's method; targets are smoothed as Platt does. Raises ValueError without rows.
+
+    A step is halved until it helps: whole ones run away from rows that boast (Lin, Lin & Weng, "A note on Platt's
+    probabilistic outputs for support vector machines", 2007).
+    """
     if not len(stated):
         raise ValueError("no rows to calibrate on")
     p = np.clip(stated, 1e-6, 1 - 1e-6)
@@ -32,10 +37,20 @@ def fit(stated: np.ndarray, right: np.ndarray, steps: int = 50) -> Calibration:
     good = right.sum()
     target = np.where(right, (good + 1) / (good + 2), 1 / (len(right) - good + 2))
     prior, weight = np.array([0.0, 1.0]), np.diag([0.0, PENALTY * len(p)])
+
+    def loss(at: np.ndarray) -> float:
+        logits = x @ at
+        return float((np.logaddexp(0, logits) - target * logits).sum() + (at - prior) @ weight @ (at - prior) / 2)
+
     found = prior.copy()
     for _ in range(steps):
-        guess = 1 / (1 + np.exp(-np.clip(x @ found, -30, 30)))  # of rows that are told apart, it grows without end
+        guess = 1 / (1 + np.exp(-(x @ found)))
         gradient = x.T @ (guess - target) + weight @ (found - prior)
         curvature = (x * (guess * (1 - guess))[:, None]).T @ x + weight + 1e-9 * np.eye(2)
-        found = found - np.linalg.solve(curvature, gradient)
+        step = np.linalg.solve(curvature, gradient)
+        while loss(found - step) > loss(found) and np.abs(step).max() > TOLERANCE:
+            step /= 2
+        found = found - step
+        if np.abs(step).max() <= TOLERANCE:
+            break
     return Calibration(float(found[0]), float(found[1]))

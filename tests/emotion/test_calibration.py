@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.optimize
 
-from musai.emotion.calibration import expected_calibration_error, fit
+from musai.emotion.calibration import PENALTY, expected_calibration_error, fit
 
 
 def test_the_error_by_hand() -> None:
@@ -32,6 +33,24 @@ def test_boasting_is_put_right() -> None:
     put_right = np.array([learnt(p) for p in stated[1::2]])
     assert expected_calibration_error(stated[1::2], right[1::2]) > 0.08
     assert expected_calibration_error(put_right, right[1::2]) < 0.04
+
+
+@pytest.mark.parametrize("kind", ["told apart", "all right", "noise"])
+def test_boasting_does_not_run_away(kind: str) -> None:
+    """Confident statements that tell right from wrong wholly, or not at all: the minimum, as scipy finds it."""
+    rng = np.random.default_rng(9)
+    stated = 1 / (1 + np.exp(-rng.normal(2, 3, 138)))
+    right = {"told apart": stated > 0.9, "all right": stated > 0, "noise": rng.random(138) < 0.5}[kind]
+    logits, good = np.log(stated / (1 - stated)), right.sum()
+    target = np.where(right, (good + 1) / (good + 2), 1 / (len(right) - good + 2))
+
+    def loss(at: np.ndarray) -> float:
+        given = at[0] + at[1] * logits
+        return float(np.sum(np.logaddexp(0, given) - target * given) + PENALTY * len(logits) * (at[1] - 1) ** 2 / 2)
+
+    best = scipy.optimize.minimize(loss, [0.0, 1.0], method="Nelder-Mead", options={"fatol": 1e-10, "xatol": 1e-8})
+    learnt = fit(stated, right)
+    assert (learnt.offset, learnt.slope) == pytest.approx(best.x, abs=1e-3)
 
 
 def test_no_rows() -> None:
