@@ -125,34 +125,38 @@ def embedded(tracks: Iterable[Heard], embedder: Embedder, threads: int) -> Itera
     torch.set_num_threads(threads)
     own = opened(embedder)
     network = (AllLayers(own) if embedder.layers == "all" else own).to(device).eval()
-    waiting: list[tuple[Embedded, np.ndarray]] = []
+    waiting: list[tuple[Embedded, int]] = []  # tracks with the number of their excerpts
+    unheard: list[np.ndarray] = []  # excerpts of these, each [samples], that have not gone through the network
+    vectors: list[np.ndarray] = []  # what it made of those before them, each [E]
     with torch.inference_mode():
         for result, excerpts in decoded(tracks, embedder):
             if excerpts is None:
                 yield result
                 continue
-            waiting.append((result, excerpts))
-            if sum(len(part) for _, part in waiting) >= embedder.batch:
-                yield from _through(network, waiting, embedder.batch, device)
-                waiting = []
-        if waiting:
-            yield from _through(network, waiting, embedder.batch, device)
+            waiting.append((result, len(excerpts)))
+            unheard.extend(excerpts)
+            while len(unheard) >= embedder.batch:
+                vectors.extend(_through(network, unheard[: embedder.batch], embedder.batch, device))
+                del unheard[: embedder.batch]
+            yield from _whole(waiting, vectors)
+        if unheard:
+            vectors.extend(_through(network, unheard, embedder.batch, device))
+        yield from _whole(waiting, vectors)
 
 
-def _through(
-    network: torch.nn.Module, waiting: list[tuple[Embedded, np.ndarray]], batch: int, device: torch.device
-) -> Iterator[Embedded]:
-    """The mean over each track's excerpts of the network's embedding."""
-    sound = np.concatenate([part for _, part in waiting])
-    found = []
-    for start in range(0, len(sound), batch):
-        excerpts = torch.from_numpy(sound[start : start + batch])
-        filled = torch.nn.functional.pad(excerpts, (0, 0, 0, batch - len(excerpts))).to(device)
-        found.append(network(filled)[0][: len(excerpts)].cpu().numpy())
-    vectors = np.concatenate(found)
-    ends = np.cumsum([len(part) for _, part in waiting])
-    for (result, own), end in zip(waiting, ends, strict=True):
-        mean = vectors[end - len(own) : end].mean(axis=0, dtype=np.float64)
+def _through(network: torch.nn.Module, excerpts: list[np.ndarray], batch: int, device: torch.device) -> np.ndarray:
+    """float32 [excerpts, E]; the batch is filled up with silence."""
+    sound = torch.from_numpy(np.stack(excerpts))
+    filled = torch.nn.functional.pad(sound, (0, 0, 0, batch - len(sound))).to(device)
+    return network(filled)[0][: len(sound)].cpu().numpy()
+
+
+def _whole(waiting: list[tuple[Embedded, int]], vectors: list[np.ndarray]) -> Iterator[Embedded]:
+    """The tracks all of whose excerpts were heard, with the mean over these; both lists are left without them."""
+    while waiting and len(vectors) >= waiting[0][1]:
+        result, count = waiting.pop(0)
+        mean = np.stack(vectors[:count]).mean(axis=0, dtype=np.float64)
+        del vectors[:count]
         yield dataclasses.replace(result, embedding=mean.astype(np.float32))
 
 
