@@ -97,13 +97,6 @@ def chinese_words() -> None:
 
 
 def vgmidi() -> None:
-    from sklearn.base import clone
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.model_selection import GridSearchCV, GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC
-
     folder = SHARED / "music/vgmidi"
     rows = files.table(folder / "vgmidi_labelled.csv", ("midi", "valence", "arousal", "game"))
     with zipfile.ZipFile(folder / "labelled/phrases.zip") as phrases:
@@ -112,19 +105,21 @@ def vgmidi() -> None:
     chosen = np.array([[found[name] for name in notes.CHOSEN] for found in read if found])
     labels = np.array([[int(row["valence"]), int(row["arousal"])] for row in rows])
 
-    game = np.unique([row["game"] for row in rows], return_inverse=True)[1]
+    def kernel(x: np.ndarray, y: np.ndarray):
+        """The head of `musai.emotion.sound`, which chooses its settings within the training folds."""
+        centre, spread = x.mean(0), x.std(0) + 1e-6
 
-    def machine(x: np.ndarray, y: np.ndarray):
-        """The settings are chosen within the training folds, games kept whole; the last column is the game."""
-        grid = {"estimator__svc__C": (0.3, 1, 3), "estimator__svc__gamma": np.array([0.1, 0.3, 1]) / x.shape[1]}
-        one = CalibratedClassifierCV(make_pipeline(StandardScaler(), SVC()), ensemble=False)
-        search = GridSearchCV(one, grid, scoring="neg_log_loss", cv=GroupKFold(4))
-        fits = [clone(search).fit(x[:, :-1], y[:, axis], groups=x[:, -1]) for axis in range(2)]
-        return lambda z: np.stack([fit.predict_proba(z[:, :-1])[:, 1] - 0.5 for fit in fits], axis=1)
+        def clipped(z: np.ndarray) -> np.ndarray:
+            return np.clip((z - centre) / spread, -notes.LIMIT, notes.LIMIT)
 
+        head = sound.fit(clipped(x), y)
+        return lambda z: head.read(clipped(z))
+
+    signs = labels.astype(float)
     for name, table, targets, fit in (
-        ("VGMIDI, support vectors, all features", np.column_stack([every, game]), labels.astype(float), machine),
-        ("VGMIDI, ridge, 27 features (shipped)", chosen, measures.scaled(labels.astype(float)), None),
+        ("VGMIDI, kernel ridge, all features", every, signs, kernel),
+        ("VGMIDI, kernel ridge, 27 features", chosen, signs, kernel),
+        ("VGMIDI, ridge, 27 features (shipped)", chosen, measures.scaled(signs), None),
     ):
         made = fit or (lambda x, y: heads.fit_notes(x, y).read_all)
         figures, errors = [], []
