@@ -35,6 +35,14 @@ def say(what: str, figure: float, reference: str) -> None:
     print(f"{what:<66} {figure:6.3f}   {reference}", flush=True)
 
 
+def say_calibration(what: str, stated: np.ndarray, right: np.ndarray) -> None:
+    """Beside it, what chance alone gives so many rows: right answers drawn by the stated probabilities."""
+    drawn = np.random.default_rng(0).random((200, len(stated))) < stated
+    by_chance = np.mean([calibration.expected_calibration_error(stated, row) for row in drawn])
+    error = calibration.expected_calibration_error(stated, right)
+    say(f"    calibration error{what}", error, f"at most .05; of a true one of {len(stated)} rows {by_chance:.3f}")
+
+
 def words() -> None:
     affect = Models(shipped()).english
     texts, labels = files.goemotions(SHARED / "text/goemotions/data/original/test.tsv", 28)
@@ -50,7 +58,7 @@ def words() -> None:
         say(f"EmoBank, test r, {name} (shipped)", float(np.corrcoef(found[:, axis], truth[:, axis])[0, 1]), reference)
     card = Models(shipped()).cards["english_affect"]
     measured = measures.Measured(card.valence_error, card.arousal_error, card.calibration)
-    say("    calibration error, test", measured.calibration_error(found, truth), "at most .05")
+    say_calibration(", test", *measured.stated(found, truth))
 
 
 def encoded() -> None:
@@ -84,8 +92,7 @@ def chinese_words() -> None:
     half = np.random.default_rng(0).permutation(len(stated))
     learnt = calibration.fit(stated[half[::2]], right[half[::2]])
     trusted = np.array([learnt(p) for p in stated[half[1::2]]])
-    error = calibration.expected_calibration_error(trusted, right[half[1::2]])
-    say("    calibration error, on the half that it was not fitted on", error, "at most .05")
+    say_calibration(", on the half that it was not fitted on", trusted, right[half[1::2]])
     idf, weights, offset = chinese.fit(counts, praise)
     for name, (others, good) in sets.items():
         found = (NGRAMS.weighted(NGRAMS.counts(others), idf) @ weights + offset)[:, 0]
@@ -147,7 +154,7 @@ def heard() -> None:
     measured, held_out = heads.cross_validated(known, truth, fold, lambda x, y: sound.fit(x, y, sizes).read)
     for axis, what in enumerate(("valence", "arousal")):
         say(f"Emotify, r of {what}", float(np.corrcoef(held_out[:, axis], truth[:, axis])[0, 1]), "-")
-    say("    calibration error", measured.calibration_error(held_out, truth), "at most .05")
+    say_calibration("", *measured.stated(held_out, truth))
 
 
 def tagger() -> None:
