@@ -58,13 +58,14 @@ class Residual(nn.Module):
         super().__init__()
         self.dense = nn.Linear(inputs, size)
         self.LayerNorm = nn.LayerNorm(size, eps=1e-12)
-        self.dropout = nn.Dropout(0.1)
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
-        return self.LayerNorm(before + self.dropout(self.dense(x)))
+        return self.LayerNorm(before + self.dense(x))
 
 
 class Layer(nn.Module):
+    """Attention, then a wider dense layer: [b, tokens, size] -> the same."""
+
     def __init__(self, size: int, heads: int, inner: int) -> None:
         super().__init__()
         self.attention = Attention(size, heads)
