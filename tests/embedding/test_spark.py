@@ -9,8 +9,9 @@ import soundfile
 
 from musai import config
 from musai.embedding import spark as distributed
+from musai.embedding import tracks
 from musai.embedding.audio import Plan
-from musai.embedding.tracks import Embedded, Heard, choose, embedded, embedder_of
+from musai.embedding.tracks import Embedded, Heard, choose, embedded, embedder_of, embedders_of
 from musai.embedding.training import Schedule
 from musai.errors import InputError
 from tests.embedding.conftest import tone
@@ -71,6 +72,38 @@ def test_the_company_in_a_batch_changes_no_bit(folder):
     }
     (alone,) = embedded([Heard("5.wav", "5.wav", None)], one, 1)
     np.testing.assert_array_equal(alone.embedding, together["5.wav"])
+
+
+def test_batches_are_full_but_for_the_last(folder, monkeypatch):
+    """Six excerpts of a track and four at once: what is left over waits for the next track."""
+    heard: list[int] = []
+    through = tracks._through
+
+    def counted(network, excerpts, *rest):
+        heard.append(len(excerpts))
+        return through(network, excerpts, *rest)
+
+    monkeypatch.setattr(tracks, "_through", counted)
+    found = embedded([Heard(f"{n}.wav", "6.wav", None) for n in range(3)], embedder(folder, batch_excerpts=4), 1)
+    assert [row.track_id for row in found] == ["0.wav", "1.wav", "2.wav"]
+    assert heard == [4, 4, 4, 3]  # 20 s: five excerpts of 4 s each
+
+
+def test_all_layers_follow_the_last(folder):
+    last, whole = (embedder(folder, layers=layers) for layers in ("last", "all"))
+    assert last.model != whole.model
+    (short,), (long,) = (embedded([Heard("3.wav", "3.wav", None)], one, 1) for one in (last, whole))
+    assert (len(short.embedding), len(long.embedding)) == (128, 128 + 336)
+    np.testing.assert_array_equal(long.embedding[:128], short.embedding)
+
+
+def test_a_network_is_named_once(folder):
+    settings = config.load([], ["embedding.also=[{network: small, layers: all}]"]).embedding
+    first, second = embedders_of(settings, [str(folder)])
+    assert (first.layers, second.layers, first.plan) == ("last", "all", second.plan)
+    settings = config.load([], ["embedding.also=[{network: small}]"]).embedding
+    with pytest.raises(InputError, match="named twice"):
+        embedders_of(settings, [str(folder)])
 
 
 def test_the_models_name_changes_with_the_weights_and_the_way_of_listening(folder):
