@@ -56,7 +56,7 @@ class Models:
             return None
         return _reading("midi", np.array(self.notes_head.read(found)), self.cards["notes"])
 
-    def sound(self, embeddings: Mapping[str, Sequence[float]]) -> Reading | None:
+    def sound(self, embeddings: Mapping[str, Sequence[float] | np.ndarray]) -> Reading | None:
         """A track's embeddings by model name: by the head that was trained on those of such models, else by the tags
         that the tagger among them hears; None where there is neither."""
         for name, read in (("sound", self._by_head), (sound_tags.NAME, self._by_tags)):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ def _librosa(names: list[str], embedder: Embedder) -> float:
     """Core-seconds that librosa and the network take for the same excerpts."""
     import librosa
 
-    network = opened(embedder).eval()
+    network: Any = opened(embedder).eval()
     network.log_mel = torch.nn.Identity()  # it is given what that would make of the sound
     shape = {"sr": 16_000, "n_fft": N_FFT, "hop_length": HOP, "n_mels": MELS, "htk": True, "norm": None}
 

@@ -93,6 +93,8 @@ def test_all_layers_follow_the_last(folder):
     last, whole = (embedder(folder, layers=layers) for layers in ("last", "all"))
     assert last.model != whole.model
     (short,), (long,) = (embedded([Heard("3.wav", "3.wav", None)], one, 1) for one in (last, whole))
+    assert short.embedding is not None
+    assert long.embedding is not None
     assert (len(short.embedding), len(long.embedding)) == (128, 128 + 336)
     np.testing.assert_array_equal(long.embedding[:128], short.embedding)
 

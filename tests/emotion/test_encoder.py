@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,8 +52,9 @@ def test_the_layers_are_torchs(folder: pathlib.Path) -> None:
     ids = torch.tensor([[2, 4, 10, 3]])
     x = ours.embeddings(ids)
     means = []
+    layer: Any  # torch types what a module holds as tensor or module
     for layer in ours.encoder["layer"].children():
-        theirs = torch.nn.TransformerEncoderLayer(SIZE, HEADS, INNER, 0, "gelu", 1e-12, batch_first=True).eval()
+        theirs: Any = torch.nn.TransformerEncoderLayer(SIZE, HEADS, INNER, 0, "gelu", 1e-12, batch_first=True).eval()
         attention, own = theirs.self_attn, layer.attention
         query, key, value = (own.self[name] for name in ("query", "key", "value"))
         attention.in_proj_weight.data = torch.cat([query.weight, key.weight, value.weight])
