@@ -15,6 +15,7 @@ from musai.emotion.fusion import PRIOR_SPREAD, Reading
 from musai.emotion.notes import NotesHead, features
 from musai.emotion.sound import SoundHead
 from musai.emotion.weights import Card, Stored
+from musai.errors import MusaiError
 from musai.music.notes import Piece
 
 TAG_ERROR = 0.45  # of the list of tags: no data measures it, so it says little more than the prior
@@ -61,7 +62,7 @@ class Models:
         that the tagger among them hears; None where there is neither."""
         for name, read in (("sound", self._by_head), (sound_tags.NAME, self._by_tags)):
             card = self.cards.get(name)
-            if card is not None and set(card.settings["models"]) <= embeddings.keys():
+            if card is not None and set(_models_of(name, card)) <= embeddings.keys():
                 heard = np.concatenate([np.asarray(embeddings[model]) for model in card.settings["models"]])
                 return _reading("audio", read(heard[None])[0], card)
         return None
@@ -117,6 +118,14 @@ class Models:
     def sound_head(self) -> SoundHead:
         tensors, card = self.stored["sound"].opened()
         return SoundHead(**tensors, sizes=card.settings["sizes"], scales=card.settings["scales"])
+
+
+def _models_of(name: str, card: Card) -> list[str]:
+    """The embedders that a head was trained on."""
+    if "models" not in card.settings:
+        raise MusaiError(f"{name}: trained by an earlier version of MusAI; `musai run train_emotion` trains it again")
+    found: list[str] = card.settings["models"]
+    return found
 
 
 def digest(stored: Mapping[str, Stored]) -> str:

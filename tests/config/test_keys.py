@@ -54,6 +54,7 @@ OTHER: dict[str, str] = {
     "embedding.layers": "all",
     "embedding.also": "[{network: fcn, weights: x.pth}]",
     "embedding.device": "cpu",
+    "generation.device": "cpu",
     "emotion.training": "{notes: x.csv}",
     "generation.styles": "{folk: [polka]}",
     "generation.emotions": "[sad]",

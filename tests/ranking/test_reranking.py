@@ -204,7 +204,7 @@ def test_who_was_not_in_the_training_is_folded_in(world, seed):
     without = made.users.copy()
     without[4:] = 0
     settings = of_als(factors=4)
-    fold = FoldIn(made.tracks.astype(np.float32), prepared(made.tracks), 0.5, settings)
+    fold = FoldIn(made.tracks.astype(np.float32), prepared(made.tracks), 5.0, 0.5, settings)
     models = dataclasses.replace(made.models(), extras=Extras(fold_in=fold))
     lists = Lists(8, ("for_you",), {"als": 1.0}, 0)
     found = blocks.recommend(dataclasses.replace(made, users=without).block(), models, lists)
