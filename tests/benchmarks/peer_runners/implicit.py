@@ -10,7 +10,7 @@ from implicit.cpu.lmf import LogisticMatrixFactorization
 from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFIDFRecommender
 from threadpoolctl import threadpool_limits
 
-from tests.benchmarks.peer_runners.search import SEED, Peer, Settings, Top, main
+from tests.benchmarks.peer_runners.search import OF_IMPLICIT, SEED, Peer, Settings, Top, main
 
 FACTORIZATIONS = {
     "als": AlternatingLeastSquares,
@@ -33,18 +33,7 @@ def top(model: str, settings: Settings, matrix: sp.csr_matrix, users: np.ndarray
 
 PEER = Peer(
     models={
-        "als": {
-            "factors": (100, 16, 512),
-            "regularization": (0.01, 1e-3, 100.0),
-            "alpha": (1.0, 0.1, 100.0),
-            "iterations": (15, 5, 40),
-        },
-        "bpr": {
-            "factors": (100, 16, 512),
-            "learning_rate": (0.01, 1e-3, 0.2),
-            "regularization": (0.01, 1e-4, 0.1),
-            "iterations": (100, 20, 400),
-        },
+        **OF_IMPLICIT,
         "lmf": {
             "factors": (30, 16, 256),
             "learning_rate": (1.0, 0.05, 3.0),

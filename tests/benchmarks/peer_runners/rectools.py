@@ -26,7 +26,7 @@ from rectools.models import (
 )
 from threadpoolctl import threadpool_limits
 
-from tests.benchmarks.peer_runners.search import SEED, Peer, Settings, Top, from_rows, main
+from tests.benchmarks.peer_runners.search import OF_IMPLICIT, SEED, Peer, Settings, Top, from_rows, main
 
 NEIGHBOURS = {"cosine": CosineRecommender, "tfidf": TFIDFRecommender, "bm25": BM25Recommender}
 
@@ -62,18 +62,7 @@ def top(model: str, settings: Settings, matrix: sp.csr_matrix, users: np.ndarray
 
 PEER = Peer(
     models={
-        "als": {
-            "factors": (100, 16, 512),
-            "regularization": (0.01, 1e-3, 100.0),
-            "alpha": (1.0, 0.1, 100.0),
-            "iterations": (15, 5, 40),
-        },
-        "bpr": {
-            "factors": (100, 16, 512),
-            "learning_rate": (0.01, 1e-3, 0.2),
-            "regularization": (0.01, 1e-4, 0.1),
-            "iterations": (100, 20, 400),
-        },
+        **OF_IMPLICIT,
         "cosine": {"K": (20, 5, 1000)},
         "tfidf": {"K": (20, 5, 1000)},
         "bm25": {"K": (20, 5, 1000), "K1": (1.2, 0.1, 200.0), "B": (0.75, 0.0, 1.0)},

@@ -38,6 +38,22 @@ Ranges = Mapping[str, tuple[int, int, int] | tuple[float, float, float] | list[A
 Top = tuple[np.ndarray, np.ndarray]  # items int [users, k], best first, -1 where there are fewer; their scores
 
 
+OF_IMPLICIT: dict[str, Ranges] = {  # models of `implicit`, which RecTools runs too: (default, least, most)
+    "als": {
+        "factors": (100, 16, 512),
+        "regularization": (0.01, 1e-3, 100.0),
+        "alpha": (1.0, 0.1, 100.0),
+        "iterations": (15, 5, 40),
+    },
+    "bpr": {
+        "factors": (100, 16, 512),
+        "learning_rate": (0.01, 1e-3, 0.2),
+        "regularization": (0.01, 1e-4, 0.1),
+        "iterations": (100, 20, 400),
+    },
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Peer:
     """`top(model, settings, matrix, users, k, threads)` fits on a binary float32 matrix [users, items]."""
