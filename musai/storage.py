@@ -30,6 +30,7 @@ class Storage(Protocol):
     def read(self, path: str) -> bytes | None: ...
     def replace(self, path: str, content: bytes) -> None: ...
     def create(self, path: str, content: bytes) -> bool: ...
+    def move(self, source: str, target: str) -> None: ...
     def delete(self, path: str) -> None: ...
     def names(self, path: str) -> list[str]: ...
 
@@ -46,6 +47,20 @@ def at(root: str, session: Any = None) -> Storage:
 
 def needs_session(root: str) -> bool:
     return urllib.parse.urlsplit(root).scheme not in ("", "file")
+
+
+def file_system(path: str) -> tuple[Any, str]:
+    """pyarrow's file system for a path or URI, and the name on it."""
+    import pyarrow.fs
+
+    scheme = urllib.parse.urlsplit(path).scheme
+    if len(scheme) < 2:  # none
+        return pyarrow.fs.LocalFileSystem(), str(pathlib.Path(path).absolute())
+    if scheme == "file":  # Spark writes file:/folder too
+        return pyarrow.fs.LocalFileSystem(), urllib.parse.unquote(urllib.parse.urlsplit(path).path)
+    if scheme in ("s3a", "s3n"):
+        path = "s3" + path[len(scheme) :]
+    return pyarrow.fs.FileSystem.from_uri(path)
 
 
 class LocalStorage:
@@ -81,6 +96,11 @@ class LocalStorage:
             finally:
                 os.unlink(temporary)
         return True
+
+    def move(self, source: str, target: str) -> None:
+        """Give a file another name, in a folder that is made where it lacks."""
+        pathlib.Path(self.uri(target)).parent.mkdir(parents=True, exist_ok=True)
+        os.rename(self.uri(source), self.uri(target))
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder; a folder is gone in one step, so that nobody meets half of one."""
@@ -186,6 +206,12 @@ class HadoopStorage:
             with _as_os_error(self.uri(path)):
                 self._fs.delete(temporary, False)
             raise
+
+    def move(self, source: str, target: str) -> None:
+        with _as_os_error(self.uri(source)):
+            self._fs.mkdirs(self._path(os.path.dirname(target)))
+            if not self._fs.rename(self._path(source), self._path(target)):
+                raise OSError(errno.EIO, "cannot be moved", self.uri(source))
 
     def delete(self, path: str) -> None:
         with _as_os_error(self.uri(path)):

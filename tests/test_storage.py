@@ -274,3 +274,12 @@ def as_somebody(action: Callable[[], object]) -> object:
     answer = ours.recv() if ours.poll(30) else "no answer"
     process.join()
     return answer
+
+
+def test_a_file_moves_into_a_folder_that_is_made(store: Storage) -> None:
+    store.replace("a/b", b"x")
+    store.move("a/b", "c/d/e")
+    assert store.read("c/d/e") == b"x"
+    assert store.names("a") == []
+    with pytest.raises(OSError, match="none"):
+        store.move("a/none", "c/f")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from musai.matrix.reading import file_system
+from musai.storage import file_system
 
 EVERY_S = 60.0
 

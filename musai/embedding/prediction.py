@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 from musai.embedding import factors
 from musai.embedding.content import ARTIST, BLOCKS, Content, terms_of
 from musai.embedding.factors import LEAST_TRACKS
-from musai.matrix.reading import file_system
+from musai.storage import file_system
 
 SCHEMA = "track_id string, factors array<float>, sources array<string>"
 COLUMNS = ["track_id", "artist", "title", "album", "genre", "language", "lyrics", "tags"]

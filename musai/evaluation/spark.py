@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from musai.config import Evaluation
 from musai.evaluation import key_order
 from musai.evaluation.key_order import Stretch
-from musai.matrix.reading import data_files, file_system
+from musai.matrix.reading import data_files
+from musai.storage import file_system
 
 
 def split(interactions: DataFrame, settings: Evaluation, seed: int) -> tuple[DataFrame, DataFrame]:

@@ -30,8 +30,9 @@ from musai.columns import FACTORS, ITEM_INDEX, USER_INDEX, WEIGHT
 from musai.config import Factorization
 from musai.errors import InputError, MusaiError
 from musai.factorization import als, devices
-from musai.matrix.reading import file_system, read_matrix
+from musai.matrix.reading import read_matrix
 from musai.session import one_task
+from musai.storage import file_system
 
 SIDE, ROW_INDEX = "side", "row_index"
 USER, TRACK = "user", "track"

@@ -12,8 +12,6 @@ Limit: 2^31 - 1 entries, as `implicit` and scipy's 32-bit indices have it.
 
 from __future__ import annotations
 
-import pathlib
-import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +24,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 
 from musai.columns import ITEM_INDEX, USER_INDEX, WEIGHT
 from musai.errors import InputError
+from musai.storage import file_system
 
 MAX_ENTRIES = 2**31 - 1
 BATCH_ROWS = 1 << 18  # decoded at a time: 3 MB, small beside any matrix that matters
@@ -73,18 +72,6 @@ def read_table(uri: str, columns: Sequence[str]) -> pa.Table:
     """Those columns of the table in a folder, whatever file system it lies on."""
     system, path = file_system(uri)
     return ds.dataset(path, format="parquet", filesystem=system, partitioning=None).to_table(columns=list(columns))
-
-
-def file_system(path: str) -> tuple[Any, str]:
-    """pyarrow's file system for a path or URI, and the name on it."""
-    scheme = urllib.parse.urlsplit(path).scheme
-    if len(scheme) < 2:  # none
-        return pa.fs.LocalFileSystem(), str(pathlib.Path(path).absolute())
-    if scheme == "file":  # Spark writes file:/folder too
-        return pa.fs.LocalFileSystem(), urllib.parse.unquote(urllib.parse.urlsplit(path).path)
-    if scheme in ("s3a", "s3n"):
-        path = "s3" + path[len(scheme) :]
-    return pa.fs.FileSystem.from_uri(path)
 
 
 def _is_data(name: str, root: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window
@@ -12,8 +11,13 @@ from pyspark.sql import functions as F
 from musai.config import Matrix
 from musai.matrix.weighting import weight_sql
 
-# Plays are whole millionths, so decimals add them up exactly, whatever the order. One row of the log counts up to 9e12.
-EXACT_SUM = "cast(sum(cast({plays} as decimal(28, 6))) as double)"
+# Plays are whole millionths. As three integers they add up exactly in any order, whatever the sum: how often 2^32 is in
+# them, and the high and the low 32 bits of the millionths of the rest.
+_REST = "cast(rint(({plays} % 4294967296D) * 1e6D) as bigint)"
+EXACT_SUM = (
+    "((cast(sum(cast(({plays} - {plays} % 4294967296D) / 4294967296D as bigint)) as double) * 1e6D"
+    f" + sum(shiftright({_REST}, 32))) * 4294967296D + sum({_REST} & 4294967295L)) / 1e6D"
+)
 PLACE_BITS = 33  # of monotonically_increasing_id: the row's place in its partition
 
 
@@ -43,9 +47,8 @@ def indexed(interactions: DataFrame, id_column: str, index_column: str) -> DataF
 
 def pairs(
     interactions: DataFrame, users: DataFrame, items: DataFrame, settings: Matrix, until: dt.datetime
-) -> tuple[DataFrame, Callable[[DataFrame], DataFrame], Callable[[DataFrame], DataFrame]]:
-    """Every pair by index with its weight (null where it has none) and whether the listener is active, and two views
-    of it, both of (user_index, item_index, weight): the matrix and the pairs that are not in it.
+) -> tuple[DataFrame, DataFrame]:
+    """The matrix and the pairs that are not in it, both (user_index, item_index, weight) in the order of the indexes.
 
     Activity filters look at the unfiltered counts, once, so that one does not undo the other. Beside pairs of listeners
     below `min_tracks_per_user` stands what they would weigh, for fold-in; beside the others without weight stands 0.
@@ -68,8 +71,13 @@ def pairs(
     )
     weighted = F.coalesce((F.col("weight") > 0) & F.col("active"), F.lit(False))
     of_light = F.when(F.col("active"), 0).otherwise(F.coalesce("weight", F.lit(0))).cast("float")
-    return (
-        every,
-        lambda frame: frame.where(weighted).drop("active"),
-        lambda frame: frame.where(~weighted).select("user_index", "item_index", of_light.alias("weight")),
-    )
+    matrix = every.where(weighted).drop("active")
+    others = every.where(~weighted).select("user_index", "item_index", of_light.alias("weight"))
+    return _in_order(matrix, totals["users"]), _in_order(others, totals["users"])
+
+
+def _in_order(rows: DataFrame, users: int) -> DataFrame:
+    """Sorted by user_index and item_index, over partitions of equally many listeners that follow each other."""
+    partitions = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    partition = F.floor(F.col("user_index").cast("bigint") * partitions / max(users, 1)).cast("int")
+    return rows.repartitionById(partitions, partition).sortWithinPartitions("user_index", "item_index")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.fs
 
-from musai.matrix.reading import file_system
+from musai.storage import file_system
 
 
 @dataclasses.dataclass(frozen=True)

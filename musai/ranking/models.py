@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from musai.config import Factorization, Similarity
-from musai.matrix.reading import file_system
 from musai.ranking import cache, extras, moods, predicted
 from musai.ranking.extras import Extras
 from musai.similarity.neighbours import NO_NEIGHBOUR, Neighbours
+from musai.storage import file_system
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,6 +73,13 @@ class Night:
         self.rows_written += manifest["rows"]
         return manifest
 
+    def adopt(self, parts: Sequence[Any], table: str, job: str, more: DataFrame | None = None) -> dict[str, Any]:
+        """As `write`, of the files that tasks have staged and of further rows; see `Run.adopt`."""
+        self.progress(f"writing {table}")
+        manifest = self.run.adopt([part.asDict() for part in parts], table, job, more)
+        self.rows_written += manifest["rows"]
+        return manifest
+
     def note(self, text: str) -> None:
         """A line for the job's log row and the summary."""
         self.notes.append(text)

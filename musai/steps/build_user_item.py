@@ -12,10 +12,9 @@ def run(night: Night) -> None:
         frame = matrix.indexed(interactions, id_column, index)
         night.write(frame, table, JOB)
     users, items = night.run.read(night.session, "users"), night.run.read(night.session, "items")
-    every, weighted, unweighted = matrix.pairs(interactions, users, items, night.config.matrix, night.until)
-    every = every.persist()
-    kept = night.write(weighted(every), "user_item", JOB)["rows"]
-    others = night.write(unweighted(every), "unweighted", JOB)["rows"]
-    every.unpersist()
+    weights, others = matrix.pairs(interactions, users, items, night.config.matrix, night.until)
+    weighted = night.write(weights, "user_item", JOB)["rows"]
+    unweighted = (night.run.rows("interactions") or 0) - weighted
+    night.write(others if unweighted else others.limit(0), "unweighted", JOB)
     size = f"{night.run.rows('users')} listeners x {night.run.rows('items')} tracks"
-    night.note(f"{size}, {kept} pairs with weight, {others} without")
+    night.note(f"{size}, {weighted} pairs with weight, {unweighted} without")

@@ -13,6 +13,7 @@ from musai.config import Config
 from musai.evaluation import figures, ranking_metrics
 from musai.evaluation import spark as evaluation
 from musai.ranking import models
+from musai.ranking import spark as ranking
 from musai.steps import Night, recommend_tracks, step
 
 JOB = "evaluate_recommendations"
@@ -86,9 +87,11 @@ def _of_the_fit(config: Config) -> Config:
 
 
 def _measured(training: Night, sample, held_out, items) -> figures.Measured:  # type: ignore[no-untyped-def]
-    lists, sources = recommend_tracks.lists_of(training, sample.select("user_index", "user_id"))
+    only = np.sort(sample.select("user_index").toArrow()["user_index"].to_numpy())
+    wanted = recommend_tracks.lists_of(training, only)
+    lists = ranking.recommend(training.session, *wanted)
     recommended, hits = evaluation.collected(lists, sample, held_out, items, max(training.config.evaluation.ks))
-    models.dropped(sources)
+    models.dropped(wanted[1])
     return figures.Measured(recommended.astype(np.int64), hits)
 
 

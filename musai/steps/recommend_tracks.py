@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from musai import columns
 from musai.ranking import blocks, models, new_releases, predicted
 from musai.ranking import run as of_run
 from musai.ranking import spark as ranking
+from musai.ranking.listeners import Listeners
 from musai.ranking.made_for_you import made_for_you
 from musai.session import cores
 from musai.steps import Night
@@ -19,39 +23,39 @@ JOB = "recommend_tracks"
 
 
 def run(night: Night) -> None:
-    frame, sources = lists_of(night, night.read("users").select("user_index", "user_id"))
-    for further in (_new_releases, _made_for_you):
-        if (rows := further(night)) is not None:
-            frame = frame.unionByName(rows)
-    written = night.write(frame, "recommendations", JOB)
-    models.dropped(sources)
+    every = lists_of(night)
+    place = night.run.staging(ranking.TABLE)[ranking.TABLE]
+    further = [rows for rows in (_new_releases(night), _made_for_you(night)) if rows is not None]
+    parts = ranking.stored(night.session, *every, place).collect()
+    models.dropped(every[1])
+    more = functools.reduce(lambda left, right: left.unionByName(right), further) if further else None
+    written = night.adopt(parts, ranking.TABLE, JOB, more)
     night.note(f"{written['rows']} rows for {night.run.rows('users')} listeners")
 
 
-def lists_of(night: Night, users: DataFrame) -> tuple[DataFrame, models.Sources]:
-    """The lists of some users (user_index, user_id) by the run's models, and the arrays behind them."""
-    lists = of_run.lists_of(night.run, night.config)
-    for note in of_run.notes_of(night.run, night.config):
+def lists_of(night: Night, only: np.ndarray | None = None) -> tuple[Listeners, models.Sources, blocks.Lists, int]:
+    """What `ranking.recommend` is handed for the listeners of the run's models, or those whose indexes (int32,
+    ascending) are in `only`."""
+    run, lists = night.run, of_run.lists_of(night.run, night.config)
+    for note in of_run.notes_of(run, night.config):
         night.note(note)
     light = night.config.matrix.min_tracks_per_user > 1  # listeners of fewer tracks were not in the training
-    sources = of_run.sources_of(night.run, night.config, night.blocked(), fold_in=light)
-    factors = night.read("als_factors").where("side = 'user'") if blocks.ALS in lists.blend else None
-    tracks = (night.run.rows("items") or 0) + (night.run.rows("tracks") or 0)
+    sources = of_run.sources_of(run, night.config, night.blocked(), fold_in=light)
+    tracks = (run.rows("items") or 0) + (run.rows("tracks") or 0)
     memory_mb, parts = night.config.recommend.block_memory_mb, tuple(lists.blend)
     size = blocks.block_size(tracks, len(parts), memory_mb, len(predicted.asked(parts)))
-    count = night.run.rows("users") or 0
-    frame = ranking.recommend(
-        users,
-        night.read("user_item"),
-        night.read("unweighted"),
-        factors,
-        sources,
-        lists,
-        size,
-        max(count - 1, 0),
-        ranking.partitions_for(count, size, cores(night.session)),
+    read = ("users", "user_item", "unweighted", *(("als_factors",) if blocks.ALS in lists.blend else ()))
+    night.rows_read += sum(run.rows(table) or 0 for table in read)
+    listeners = Listeners(
+        users=run.uri("users"),
+        user_item=run.uri("user_item"),
+        unweighted=run.uri("unweighted"),
+        factors=run.uri("als_factors") if blocks.ALS in lists.blend else None,
+        count=run.rows("users") or 0,
+        size=size,
+        only=only,
     )
-    return frame, sources
+    return listeners, sources, lists, ranking.partitions_for(listeners.count, size, cores(night.session))
 
 
 def _made_for_you(night: Night) -> DataFrame | None:

@@ -12,10 +12,15 @@ from musai import tables
 from musai.tables import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType, StructType
 
 HASH_SEEDS = (42, 4242)  # two independent 64-bit hashes a row
+SUMS = ("rows", "low0", "high0", "low1", "high1")  # what digest_columns measures
+SERVED_ROWS = (
+    20_000  # in a row group: a reader unpacks a whole one to find a few rows (see tests/benchmarks/serving.py)
+)
 
 
 def schema_of(table: Table) -> StructType:
@@ -44,14 +49,19 @@ def small_file(rows: Sequence[Mapping[str, Any]], table: Table) -> bytes:
     """A Parquet file of a few rows that need no Spark job; types and comments are as Spark would write them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), arrow_schema(table)), content)
+    return content.getvalue()
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The declared schema for files that Spark does not write; types and comments are read as if it had."""
     from pyspark.sql.pandas.types import to_arrow_schema
 
     schema = schema_of(table)
     footer = {"org.apache.spark.sql.parquet.row.metadata": schema.json()}
-    content = io.BytesIO()
-    arrow = to_arrow_schema(schema, timezone="UTC").with_metadata(footer)
-    pq.write_table(pa.Table.from_pylist(list(rows), arrow), content)
-    return content.getvalue()
+    return to_arrow_schema(schema, timezone="UTC").with_metadata(footer)
 
 
 def hashed_columns(table: Table) -> list[tables.Column]:

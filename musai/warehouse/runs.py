@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
@@ -12,15 +13,22 @@ from musai.errors import InputError
 from musai.provenance import RunRecord
 from musai.storage import Storage
 from musai.tables import TABLES
-from musai.warehouse.digests import digest, digest_columns, schema_of, typed
+from musai.warehouse.digests import (
+    SERVED_ROWS,
+    SUMS,
+    arrow_schema,
+    digest,
+    digest_columns,
+    schema_of,
+    small_file,
+    typed,
+)
+from musai.warehouse.task_files import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 MANIFEST = "_manifest.json"
-SERVED_ROWS = (
-    20_000  # in a row group: a reader unpacks a whole one to find a few rows (see tests/benchmarks/serving.py)
-)
 
 
 @dataclasses.dataclass
@@ -99,17 +107,49 @@ class Run:
 
     def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Replace the job's rows of a table; the manifest comes last and gives rows and digest."""
+        self.discard(table, job)
+        return self.seal(table, job, self._appended(frame, table, job), extra)
+
+    def _appended(self, frame: DataFrame, table: str, job: str) -> dict[str, Any]:
+        """Add rows to the job's folder of a table; what `digest_columns` measures of them."""
         from pyspark.sql import Observation
 
-        declared, folder = TABLES[table], self.folder(table, job)
-        self.discard(table, job)
+        declared = TABLES[table]
         observed = Observation(f"{table}-{job}")
         measured = typed(frame, declared).observe(observed, *digest_columns(declared))
-        writer = measured.write.mode("error").option("compression", "zstd")
+        writer = measured.write.mode("append").option("compression", "zstd")
         if declared.served:
             writer = writer.option("parquet.block.row.count.limit", SERVED_ROWS)
-        writer.parquet(self.storage.spark_uri(folder))
-        return self.seal(table, job, observed.get, extra)
+        writer.parquet(self.storage.spark_uri(self.folder(table, job)))
+        return observed.get
+
+    def staging(self, *tables: str) -> dict[str, Place]:
+        """Table -> where tasks put files that `adopt` is to take; emptied."""
+        for table in tables:
+            self.storage.delete(self._staged(table))
+        return {table: Place(self.storage.uri(self._staged(table)), arrow_schema(TABLES[table])) for table in tables}
+
+    def _staged(self, table: str) -> str:
+        return f"_nights/{self.run_id}/staging/{self.scope or 'night'}/{table}"
+
+    def adopt(
+        self, parts: Iterable[Mapping[str, Any]], table: str, job: str, more: DataFrame | None = None
+    ) -> dict[str, Any]:
+        """Replace the job's rows of a table by the files that tasks have staged (rows of `task_files.PARTS`, of any
+        tables) and by the rows of `more`."""
+        self.discard(table, job)
+        measured = collections.Counter(dict.fromkeys(SUMS, 0))
+        for part in parts:
+            if part["table"] == table:
+                name = part["name"]
+                self.storage.move(f"{self._staged(table)}/{name}", f"{self.folder(table, job)}/{name}")
+                measured.update({name: part[name] for name in SUMS})
+        if not measured["rows"]:
+            self.storage.replace(f"{self.folder(table, job)}/part-00000.parquet", small_file([], TABLES[table]))
+        if more is not None:
+            measured.update({name: value or 0 for name, value in self._appended(more, table, job).items()})
+        self.storage.delete(self._staged(table))
+        return self.seal(table, job, measured)
 
     def seal(
         self, table: str, job: str, measured: Mapping[str, Any], extra: Mapping[str, Any] | None = None

@@ -14,7 +14,8 @@ from scipy.sparse import csr_matrix
 
 from musai.errors import InputError
 from musai.matrix import reading
-from musai.matrix.reading import file_system, read_matrix
+from musai.matrix.reading import read_matrix
+from musai.storage import file_system
 
 USERS, ITEMS = 40, 30
 

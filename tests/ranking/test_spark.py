@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
-from musai.ranking import blocks, models
+from musai.ranking import blocks, listeners, models
 from musai.ranking import spark as ranking
 from musai.ranking.blocks import Block, Lists
+from musai.ranking.listeners import Listeners
 from musai.ranking.models import Sources
+from musai.tables import TABLES
+from musai.warehouse.digests import arrow_schema
+from musai.warehouse.task_files import Place
 
 SIZE = 5  # users in a block
 IDS = [
@@ -39,23 +46,25 @@ ALL_LISTS = Lists(7, ("for_you", "discover"), {"als": 0.4, "cooccurrence": 0.6},
 
 @dataclasses.dataclass
 class Tables:
-    """A world as Spark tables, and what `recommend` is handed."""
+    """A world in Parquet, and what `recommend` is handed."""
 
-    frames: dict
+    spark: SparkSession
+    folders: dict[str, str]
     sources: Sources
     world: Any
     user_ids: list[str]
 
-    def recommend(self, lists: Lists = ALL_LISTS, partitions: int = 2, users=None, **frames):
-        given = {**self.frames, **frames}
-        als = given["factors"].where("side = 'user'") if "als" in lists.blend else None
+    def given(self, lists: Lists = ALL_LISTS, partitions: int = 2, some: Sequence[int] | None = None, **folders: str):
+        uris = {**self.folders, **folders}
+        als = uris["factors"] if "als" in lists.blend else None
         methods = tuple(name for name in lists.blend if name != "als")
-        sources = dataclasses.replace(self.sources, methods=methods, factors=self.sources.factors if als else None)
-        everyone = given["users"].select("user_index", "user_id") if users is None else users
-        last = len(self.user_ids) - 1
-        return ranking.recommend(
-            everyone, given["user_item"], given["unweighted"], als, sources, lists, SIZE, last, partitions
-        )
+        sources = dataclasses.replace(self.sources, methods=methods, factors=als)
+        only = None if some is None else np.array(some, np.int32)
+        listeners = Listeners(uris["users"], uris["user_item"], uris["unweighted"], als, len(self.user_ids), SIZE, only)
+        return self.spark, listeners, sources, lists, partitions
+
+    def recommend(self, *args, **given):
+        return ranking.recommend(*self.given(*args, **given))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +99,7 @@ def tables(spark, world, tmp_path_factory) -> Tables:
         "factors": ("side string, row_index int32, factors floats", factors),
         "tracks": ("track_id string, artist string, explicit bool", catalogue),
     }
-    folder, frames = tmp_path_factory.mktemp("tables"), {}
+    folder, folders = tmp_path_factory.mktemp("tables"), {}
     for name, (schema, values) in rows.items():
         types = [column.split() for column in schema.split(", ")]
         arrays = [
@@ -99,12 +108,11 @@ def tables(spark, world, tmp_path_factory) -> Tables:
         ]
         (folder / name).mkdir()
         pq.write_table(pa.table(arrays, [column for column, _ in types]), folder / name / "part-0.parquet")
-        frames[name] = spark.read.parquet(str(folder / name))
+        folders[name] = str(folder / name)
     blocked = tuple(track_ids[j] for j in np.flatnonzero(made.blocked))
-    uris = {name: str(folder / name) for name in ("items", "neighbours", "factors", "tracks")}
-    return Tables(
-        frames, Sources(**uris, blocked=blocked, exclude_explicit=False, methods=(), digest=str(folder)), made, user_ids
-    )
+    uris = {name: folders[name] for name in ("items", "neighbours", "factors", "tracks")}
+    sources = Sources(**uris, blocked=blocked, exclude_explicit=False, methods=(), digest=str(folder))
+    return Tables(spark, folders, sources, made, user_ids)
 
 
 def expected(tables: Tables, lists: Lists, users: list[int] | None = None) -> pd.DataFrame:
@@ -148,12 +156,16 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 5])
-def test_the_lists_of_blocks_bit_for_bit(spark, tables, partitions):
-    frames = {}
+def test_the_lists_of_blocks_bit_for_bit(tables, tmp_path, partitions):
+    folders = {}
     for name in ("users", "user_item", "unweighted", "factors"):
-        shuffled = tables.frames[name].toPandas().sample(frac=1, random_state=partitions)
-        frames[name] = spark.createDataFrame(shuffled, tables.frames[name].schema).repartition(partitions)
-    found = tables.recommend(partitions=partitions, **frames)
+        table = pq.read_table(tables.folders[name])
+        order = np.random.default_rng(partitions).permutation(table.num_rows)
+        folders[name] = str(tmp_path / name)
+        (tmp_path / name).mkdir()
+        for number, rows in enumerate(np.array_split(order, partitions)):
+            pq.write_table(table.take(rows), tmp_path / name / f"part-{number}.parquet")
+    found = tables.recommend(partitions=partitions, **folders)
     assert found.dtypes == [
         ("user_id", "string"), ("list", "string"), ("rank", "int"), ("track_id", "string"), ("score", "float"),
         ("source", "string"), ("because_track_id", "string"),
@@ -164,17 +176,16 @@ def test_the_lists_of_blocks_bit_for_bit(spark, tables, partitions):
     pd.testing.assert_frame_equal(in_order(found.toPandas()), due, check_exact=True, check_dtype=False)
 
 
-def test_every_file_and_their_sequence_are_in_the_order_of_the_key(tables, tmp_path):
-    tables.recommend(partitions=3).write.parquet(str(tmp_path / "out"))
-    files = sorted((tmp_path / "out").glob("part-*.parquet"))
+def test_tasks_write_the_same_rows_in_the_order_of_the_key(tables, tmp_path):
+    """Every file, and their sequence."""
+    place = Place(str(tmp_path / "out"), arrow_schema(TABLES["recommendations"]))
+    parts = ranking.stored(*tables.given(partitions=3), place).collect()
+    files = sorted((tmp_path / "out").iterdir())
+    assert [file.name for file in files] == sorted(part["name"] for part in parts)
     assert len(files) == 3
-    keys = [
-        (row["user_id"].encode(), row["list"], row["rank"])
-        for file in files
-        for row in pq.ParquetFile(file).read(columns=["user_id", "list", "rank"]).to_pylist()
-    ]
-    assert keys == sorted(keys)
-    assert len(set(keys)) == len(keys)
+    rows = pd.concat([pq.ParquetFile(file).read().to_pandas() for file in files], ignore_index=True)
+    pd.testing.assert_frame_equal(rows, expected(tables, ALL_LISTS), check_exact=True, check_dtype=False)
+    assert len(rows) == sum(part["rows"] for part in parts)
 
 
 @pytest.mark.parametrize("blend", [{}, {"cosine": 1.0}, {"als": 1.0}, {"cosine": 0.2, "cooccurrence": 0.8}])
@@ -190,35 +201,38 @@ def test_some_users_only(tables):
     """A block without any of them, and one with a few."""
     users = [0, 11, 12, 22]
     lists = Lists(6, ("for_you",), {"cooccurrence": 1.0}, 0)
-    some = tables.frames["users"].where(f"user_index in ({', '.join(map(str, users))})").select("user_index", "user_id")
-    found = in_order(tables.recommend(lists, users=some).toPandas())
+    found = in_order(tables.recommend(lists, some=users).toPandas())
     everyone = expected(tables, lists)
     due = everyone[everyone["user_id"].isin([tables.user_ids[u] for u in users])].reset_index(drop=True)
     pd.testing.assert_frame_equal(found, due, check_exact=True, check_dtype=False)
-    with_als = in_order(tables.recommend(users=some).toPandas())
+    with_als = in_order(tables.recommend(some=users).toPandas())
     pd.testing.assert_frame_equal(with_als, expected(tables, ALL_LISTS, users), check_exact=True, check_dtype=False)
-    assert tables.recommend(users=some.where("false")).count() == 0
+    assert tables.recommend(some=[]).count() == 0
 
 
-def test_blocks_that_come_in_many_batches(spark, tables):
-    before = spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch")
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
-    try:
-        found = in_order(tables.recommend(partitions=1).toPandas())
-    finally:
-        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", before)
-    pd.testing.assert_frame_equal(found, expected(tables, ALL_LISTS), check_exact=True, check_dtype=False)
+def test_listeners_that_are_read_a_few_at_a_time(tables, monkeypatch):
+    due = [(b.user_ids.to_pylist(), b.heard_indices.tolist()) for b in tables.given()[1].of_partition(0, 1)]
+    monkeypatch.setattr(listeners, "STRETCH", SIZE)
+    found = [(b.user_ids.to_pylist(), b.heard_indices.tolist()) for b in tables.given()[1].of_partition(0, 1)]
+    assert found == due
+    assert len(due) == 5
 
 
-def test_users_without_a_vector_have_zeros(tables):
+def test_users_without_a_vector_have_zeros(tables, tmp_path):
     """Whoever made the factors may leave out who has no weights, and with them a whole block."""
-    none = tables.frames["factors"].where("side <> 'user' or row_index not in (0, 10, 11, 12, 13, 14)")
-    found = in_order(tables.recommend(factors=none).toPandas())
-    zeroed = tables.frames["factors"].selectExpr(
-        "side", "row_index",
-        "if(side = 'user' and row_index in (0, 10, 11, 12, 13, 14), transform(factors, x -> 0F), factors) factors",
-    )  # fmt: skip
-    due = in_order(tables.recommend(factors=zeroed).toPandas())
+    without, zeroed = tmp_path / "without", tmp_path / "zeroed"
+    rows = pq.read_table(tables.folders["factors"])
+    users = pc.equal(rows["side"], "user")
+    gone = pc.and_(users, pc.is_in(rows["row_index"], pa.array([0, 10, 11, 12, 13, 14], pa.int32())))
+    vectors = [[0.0] * len(vector) if lost else vector for lost, vector in
+               zip(gone.to_pylist(), rows["factors"].to_pylist(), strict=True)]  # fmt: skip
+    for folder in (without, zeroed):
+        folder.mkdir()
+    pq.write_table(rows.filter(pc.invert(gone)), without / "part-0.parquet")
+    column = pa.array(vectors, pa.list_(pa.float32()))
+    pq.write_table(rows.set_column(2, "factors", column), zeroed / "part-0.parquet")
+    found = in_order(tables.recommend(factors=str(without)).toPandas())
+    due = in_order(tables.recommend(factors=str(zeroed)).toPandas())
     pd.testing.assert_frame_equal(found, due, check_exact=True)
 
 
