@@ -22,18 +22,28 @@ P3 = np.uint64(0x165667B19E3779F9)
 P4 = np.uint64(0x85EBCA77C2B2AE63)
 P5 = np.uint64(0x27D4EB2F165667C5)
 FIRST = 42  # Spark's own seed
+WIDTHS = {  # what is hashed as numbers -> how their bits are read
+    kind: bits
+    for kinds, bits in (
+        ((pa.int32(), pa.date32()), pa.int32()),
+        ((pa.int64(), pa.timestamp("us", "UTC")), pa.int64()),
+        ((pa.float32(),), pa.float32()),
+        ((pa.float64(),), pa.float64()),
+    )
+    for kind in kinds
+}
 KEPT_BITS, SHIFT = np.uint64((1 << 28) - 1), np.uint64(36)  # see digest_columns
 
 
 def sums(batch: pa.RecordBatch, table: Table) -> dict[str, int]:
     """rows and the sums of `digests.digest_columns` over the rows of a batch in the schema of `table`.
 
-    Of text, int, float and array<float> without nulls; TypeError for a column of another type.
+    Of text, numbers, moments and vectors without nulls in them; TypeError for a column of another type.
     """
     found = {"rows": batch.num_rows}
     for number, seed in enumerate(HASH_SEEDS):
         state = np.full(batch.num_rows, FIRST, np.uint64)
-        _ints(state, np.full(batch.num_rows, seed, np.uint32))
+        _ints(state, np.full(batch.num_rows, seed, np.uint32), np.ones(batch.num_rows, bool))
         for column in hashed_columns(table):
             for values in _parts(batch[column.name]):
                 _into(state, values)
@@ -62,14 +72,13 @@ def _into(state: np.ndarray, values: pa.Array) -> None:
         _texts(state, octets, ends, _flags(values.is_valid()))
     elif pa.types.is_list(kind) and pa.types.is_float32(kind.value_type):
         _vectors(state, _bits(values.flatten().to_numpy()), np.cumsum([0, *values.value_lengths().to_numpy()]))
-    elif pa.types.is_float32(kind) and not values.null_count:
-        _ints(state, _bits(values.to_numpy()))
     elif pa.types.is_boolean(kind):
-        _ints(state, _flags(values).astype(np.uint32))
-    elif pa.types.is_int32(kind) and not values.null_count:
-        _ints(state, values.to_numpy().view(np.uint32))
+        _ints(state, _flags(values).astype(np.uint32), _flags(values.is_valid()))
+    elif kind in WIDTHS:
+        words = _bits(values.view(WIDTHS[kind]).fill_null(0).to_numpy())
+        (_ints if words.itemsize == 4 else _longs)(state, words, _flags(values.is_valid()))
     else:
-        raise TypeError(f"{kind} with {values.null_count} nulls is hashed by Spark alone")
+        raise TypeError(f"{kind} is hashed by Spark alone")
 
 
 def _flags(values: pa.Array) -> np.ndarray:
@@ -77,10 +86,11 @@ def _flags(values: pa.Array) -> np.ndarray:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Of float32, as Java's floatToIntBits; -0.0 is 0.0 and every NaN is one."""
-    made = values + np.float32(0)
-    made[np.isnan(made)] = np.nan
-    return made.view(np.uint32)
+    """Numbers as words of their size, of floats as Java's floatToIntBits: -0.0 is 0.0 and every NaN is one."""
+    if values.dtype.kind == "f":
+        values = values + values.dtype.type(0)
+        values[np.isnan(values)] = np.nan
+    return values.view(np.uint32 if values.itemsize == 4 else np.uint64)
 
 
 @compiled
@@ -102,9 +112,18 @@ def _int(value: np.uint32, seed: np.uint64) -> np.uint64:
 
 
 @compiled
-def _ints(state: np.ndarray, values: np.ndarray) -> None:
+def _ints(state: np.ndarray, values: np.ndarray, there: np.ndarray) -> None:
     for row in range(len(values)):
-        state[row] = _int(values[row], state[row])
+        if there[row]:
+            state[row] = _int(values[row], state[row])
+
+
+@compiled
+def _longs(state: np.ndarray, values: np.ndarray, there: np.ndarray) -> None:
+    for row in range(len(values)):
+        if there[row]:
+            word = (state[row] + P5 + np.uint64(8)) ^ _round(values[row])
+            state[row] = _mixed(_turned(word, 27) * P1 + P4)
 
 
 @compiled
