@@ -1,6 +1,6 @@
 """ALS in Spark, two ways: `als.train` within one task, and MLlib over the whole cluster for what outgrows one machine.
 
-Both give DataFrames (side, row_index, factors) with a row for every user and track, zeros where there is no weight.
+Both give (side, row_index, factors) with a row for every user and track, zeros where there is no weight.
 
 MLlib's `ALS(implicitPrefs=True)` minimises the same sum with confidence 1 + g w (ALS.scala, computeFactors), but
 scales the regularisation of a row by its number of weights (ALS-WR; Zhou et al. 2008), so a row with n of them has
@@ -13,27 +13,31 @@ solves: exact where all users have one degree and all tracks one degree; elsewhe
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import dataset
 from pyspark import StorageLevel
 from pyspark.ml.recommendation import ALS
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from musai.columns import FACTORS, ITEM_INDEX, USER_INDEX, WEIGHT
 from musai.config import Factorization
 from musai.errors import InputError, MusaiError
 from musai.factorization import als, devices
-from musai.matrix.reading import read_matrix
+from musai.matrix.reading import read_matrix, read_table
 from musai.session import one_task
 from musai.storage import file_system
+from musai.warehouse import task_files
+from musai.warehouse.task_files import Place
 
+TABLE = "als_factors"
 SIDE, ROW_INDEX = "side", "row_index"
 USER, TRACK = "user", "track"
 SCHEMA = f"{SIDE} string, {ROW_INDEX} int, {FACTORS} array<float>"
@@ -44,36 +48,62 @@ PROGRESS_S = 10.0  # between two lines of a long training
 MLLIB_BLOCK_ENTRIES = (100_000, 20_000_000)  # of a block: at least while there are fewer than 10 blocks, and at most
 
 
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """Listeners or tracks: how many, where their ids lie (URI of a table), its columns of indexes and ids, and the
+    table that has the factors by id."""
+
+    rows: int
+    ids: str
+    index: str
+    name: str
+    table: str
+
+
 def train_in_one_task(
     session: SparkSession,
     path: str,
-    n_users: int,
-    n_items: int,
+    sides: Mapping[str, Side],
     settings: Factorization,
     seed: int,
+    places: Mapping[str, Place],
     start: str | None = None,
-) -> DataFrame:
-    """Read the matrix under `path` (see `read_matrix`) and train on it, both in the Python process of one task.
+) -> list[Row]:
+    """Read the matrix under `path` (see `read_matrix`), train on it and write the factors, all in one task's Python.
 
-    `start`: the path of rows of SCHEMA, Parquet, from which the training begins (see `als.train`).
+    `sides`: USER and TRACK. `places`: of als_factors and the tables of the sides; returned are rows of
+    `task_files.PARTS`. `start`: the path of rows of SCHEMA, Parquet, from which the training begins (see `als.train`).
 
     The task has all cores of an executor (`session.one_task`), and a GPU where `settings.device` allows one and the
-    cluster hands them out; in local mode it has the machine's. Neither the driver nor the JVM ever holds the matrix.
-    The result is kept on the executor's disk and nothing else is written, so a task that is tried again does no harm.
-    (Should that executor be lost before the result is used, Spark fails on the missing block; it does not train again
-    unseen.) Raises what `read_matrix` and `als.train` raise, with their own text.
+    cluster hands them out; in local mode it has the machine's. Neither the driver nor the JVM ever holds the matrix or
+    a factor. A task that is tried again does no harm: only files that are told of are used.
+    Raises what `read_matrix` and `als.train` raise, with their own text.
     """
     if _is_local(session):  # the task runs on this machine, so what is wrong with its GPU can be said at once
         settings = settings.model_copy(update={"device": devices.choose(settings.device)})
+    n_users, n_items = (sides[name].rows for name in (USER, TRACK))
     als.check_limits(n_users, n_items, 0, settings.factors, "gpu" if settings.device == "gpu" else "cpu")
 
     def work(threads: int) -> Iterator[pa.RecordBatch]:
         first = _read_factors(start, n_users, n_items, settings.factors) if start else None
         factors = als.train(read_matrix(path, n_users, n_items), settings, seed, threads, _say, first)
-        yield from _batches(USER, factors.users)
-        yield from _batches(TRACK, factors.tracks)
+        every = {USER: factors.users, TRACK: factors.tracks}
+        rows = (row for name, side in sides.items() for row in _rows(name, side, every[name]))
+        yield from task_files.stored(rows, places)
 
-    return one_task(session, work, SCHEMA, gpu=settings.device != "cpu")
+    return one_task(session, work, task_files.PARTS, gpu=settings.device != "cpu").collect()
+
+
+def _rows(name: str, side: Side, factors: np.ndarray) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Of als_factors, and by the ids of the side of its own table."""
+    ids = read_table(side.ids, [side.index, side.name]).sort_by(side.index)[side.name]
+    ids = ids.cast(pa.large_string()).combine_chunks()  # 64-bit offsets: all texts together may pass 2 GB
+    start = 0
+    for batch in _batches(name, factors):
+        yield TABLE, batch
+        own = ids.slice(start, batch.num_rows).cast(pa.string())
+        yield side.table, pa.record_batch({side.name: own, FACTORS: batch[FACTORS]})
+        start += batch.num_rows
 
 
 def by_index(

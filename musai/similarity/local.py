@@ -1,19 +1,65 @@
-"""Neighbours within one process, from the matrix in Parquet to Arrow batches: what one Spark task runs."""
+"""Neighbours within one process, from the matrix in Parquet to the tables: what one Spark task runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from musai.columns import ITEM_INDEX, METHOD, RANK, SCORE, TRACK_ID, USER_ID, USER_INDEX
 from musai.config import Similarity
-from musai.matrix.reading import read_matrix
+from musai.matrix.reading import read_matrix, read_table
 from musai.similarity import linear, neighbours
+from musai.warehouse import task_files
+from musai.warehouse.task_files import Place
 
-SCHEMA = "index int, rank int, similar_index int, score float"
 BATCH_ROWS = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Sides:
+    """The matrix (URI) with its listeners and tracks; users, items: the tables (URIs) that have their ids."""
+
+    matrix: str
+    n_users: int
+    n_items: int
+    users: str
+    items: str
+
+
+def stored(
+    sides: Sides,
+    side: Literal["user", "track"],
+    method: str,
+    settings: Similarity,
+    listed: int,
+    places: Mapping[str, Place],
+    number: int,
+    threads: int,
+) -> Iterator[pa.RecordBatch]:
+    """Write the neighbours by `method` of each row of `side`, the `listed` nearest of them by their ids; the files as
+    batches of `task_files.PARTS`. `number`: of the file among those of the table."""
+    yield from task_files.stored(_rows(sides, side, method, settings, listed, threads), places, number)
+
+
+def _rows(
+    sides: Sides, side: Literal["user", "track"], method: str, settings: Similarity, listed: int, threads: int
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Of track_neighbours, similar_tracks and similar_users, in the order of their keys."""
+    table, index, name = (sides.users, USER_INDEX, USER_ID) if side == "user" else (sides.items, ITEM_INDEX, TRACK_ID)
+    ids = read_table(table, [index, name]).sort_by(index)[name].cast(pa.large_string()).combine_chunks()
+    for batch in batches(sides.matrix, sides.n_users, sides.n_items, side, method, settings, threads):
+        rows = batch.append_column(METHOD, pa.repeat(method, batch.num_rows))
+        if side == "track":
+            yield "track_neighbours", rows.rename_columns([ITEM_INDEX, *rows.schema.names[1:]])
+        near = rows.filter(pc.less_equal(rows[RANK], listed))
+        own, other = (ids.take(near[column]).cast(pa.string()) for column in ("index", "similar_index"))
+        named = {name: own, f"similar_{name}": other, **{c: near[c] for c in (METHOD, RANK, SCORE)}}
+        yield f"similar_{side}s", pa.record_batch(named)
 
 
 def batches(
@@ -25,7 +71,8 @@ def batches(
     settings: Similarity,
     threads: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Read the matrix under `path` [n_users, n_items] and give the neighbours of each row of `side` as SCHEMA."""
+    """Read the matrix under `path` [n_users, n_items] and give the neighbours of each row of `side`, in the order of
+    index and rank: index, rank, similar_index int32 and score float32."""
     matrix = read_matrix(path, n_users, n_items)
     if method == linear.METHOD:
         yield from linear.batches(matrix, settings, threads)

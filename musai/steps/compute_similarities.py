@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
 
 from musai.config import Similarity
 from musai.session import one_task
 from musai.similarity import linear, local
 from musai.similarity import spark as similarity
 from musai.steps import Night
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from musai.warehouse import task_files
+from musai.warehouse.task_files import Place
 
 JOB = "compute_similarities"
+Side = Literal["track", "user"]
+SIDES = {  # table by ids: the table of the ids, and the columns there
+    "similar_tracks": ("items", "item_index", "track_id"),
+    "similar_users": ("users", "user_index", "user_id"),
+}
 
 
 def run(night: Night) -> None:
@@ -23,38 +31,52 @@ def run(night: Night) -> None:
     if backend == "auto":
         backend = "implicit" if entries <= settings.local_max_interactions else "spark"
     blend = night.config.recommend.blend
-    tracks = []
-    for method in settings.track_methods:
-        count = max(settings.neighbours, settings.scoring_neighbours if blend.get(method) else 0)
-        tracks.append(_neighbours(night, "track", method, settings.model_copy(update={"neighbours": count}), backend))
-    users = [_neighbours(night, "user", method, settings, backend) for method in settings.user_methods]
-    renamed = _together(night, tracks).withColumnRenamed("index", "item_index")
-    night.write(renamed, "track_neighbours", JOB)
-    near = night.run.read(night.session, "track_neighbours").where(f"rank <= {settings.neighbours}")
-    night.write(_with_ids(near, night.read("items"), "item_index", "track_id"), "similar_tracks", JOB)
-    near = _together(night, users).withColumnRenamed("index", "user_index")
-    night.write(_with_ids(near, night.read("users"), "user_index", "user_id"), "similar_users", JOB)
+    asked: list[tuple[Side, str, Similarity]] = []
+    for name in settings.track_methods:
+        count = max(settings.neighbours, settings.scoring_neighbours if blend.get(name) else 0)
+        asked.append(("track", name, settings.model_copy(update={"neighbours": count})))
+    asked += [("user", name, settings) for name in settings.user_methods]
+    # What one process works out, whatever the size, is written by its task; the rest are frames.
+    places = night.run.staging("track_neighbours", *SIDES)
+    parts: list[Row] = []
+    frames: dict[str, list[DataFrame]] = {"track": [], "user": []}
+    for side, method, chosen in asked:
+        night.progress(f"{side}s by {method}")
+        if backend == "spark" and method != linear.METHOD:
+            compute = similarity.track_neighbours if side == "track" else similarity.user_neighbours
+            frame = compute(night.read("user_item"), method, chosen, night.config.seed)
+            frames[side].append(frame.selectExpr(f"'{method}' as method", "*"))
+        else:
+            parts += _stored(night, side, method, chosen, places, len(parts))
+    tracks = _together(frames["track"], "item_index")
+    night.adopt(parts, "track_neighbours", JOB, tracks)
+    if tracks is not None:
+        computed = [method for side, method, _ in asked if side == "track" and method != linear.METHOD]
+        tracks = night.run.read(night.session, "track_neighbours").where(F.col("method").isin(computed))
+        tracks = tracks.where(F.col("rank") <= settings.neighbours)
+    for table, near in (("similar_tracks", tracks), ("similar_users", _together(frames["user"], "user_index"))):
+        ids, index, name = SIDES[table]
+        more = None if near is None else _with_ids(near, night.read(ids), index, name)
+        night.adopt(parts, table, JOB, more)
     night.note(f"{', '.join(settings.track_methods)} between tracks, by {backend}")
 
 
-def _neighbours(
-    night: Night, side: Literal["user", "track"], method: str, settings: Similarity, backend: str
-) -> DataFrame:
-    night.progress(f"{side}s by {method}")
-    if backend == "spark" and method != linear.METHOD:  # which one process works out, whatever the size
-        compute = similarity.track_neighbours if side == "track" else similarity.user_neighbours
-        frame = compute(night.read("user_item"), method, settings, night.config.seed)
-    else:
-        night.rows_read += night.run.rows("user_item") or 0
-        path, users, items = night.run.uri("user_item"), night.run.rows("users") or 0, night.run.rows("items") or 0
-        work = functools.partial(local.batches, path, users, items, side, method, settings)
-        frame = one_task(night.session, work, local.SCHEMA)
-    return frame.selectExpr(f"'{method}' as method", "*")
+def _stored(
+    night: Night, side: Side, method: str, settings: Similarity, places: Mapping[str, Place], number: int
+) -> list[Row]:
+    run = night.run
+    night.rows_read += run.rows("user_item") or 0
+    uris = [run.uri(table) for table in ("user_item", "users", "items")]
+    sides = local.Sides(uris[0], run.rows("users") or 0, run.rows("items") or 0, *uris[1:])
+    listed = night.config.similarity.neighbours
+    work = functools.partial(local.stored, sides, side, method, settings, listed, places, number)
+    return one_task(night.session, work, task_files.PARTS).collect()
 
 
-def _together(night: Night, frames: list[DataFrame]) -> DataFrame:
-    empty = night.session.createDataFrame([], "method string, index int, rank int, similar_index int, score float")
-    return functools.reduce(lambda left, right: left.unionByName(right), frames, empty)
+def _together(frames: list[DataFrame], index: str) -> DataFrame | None:
+    if not frames:
+        return None
+    return functools.reduce(lambda left, right: left.unionByName(right), frames).withColumnRenamed("index", index)
 
 
 def _with_ids(near: DataFrame, ids: DataFrame, index: str, id_column: str) -> DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
-import shutil
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from scipy.sparse import csr_matrix
@@ -17,11 +20,15 @@ from musai.errors import InputError, MusaiError
 from musai.factorization import als
 from musai.factorization.spark import (
     ARROW_SCHEMA,
+    Side,
     _batches,
     mllib_blocks,
     train_in_one_task,
     train_mllib,
 )
+from musai.tables import TABLES
+from musai.warehouse.digests import arrow_schema
+from musai.warehouse.task_files import Place
 
 SCHEMA = "user_index int, item_index int, weight float"
 USERS, ITEMS = 60, 40
@@ -66,54 +73,72 @@ def gathered(found: DataFrame) -> als.Factors:
     return als.Factors(sides["user"], sides["track"])
 
 
+@dataclasses.dataclass
+class Trained:
+    """What the task has written, by table and by file name."""
+
+    session: SparkSession
+    folder: pathlib.Path
+
+    def __call__(self, path: str, users: int = USERS, items: int = ITEMS, **changes: Any) -> dict[str, pa.Table]:
+        sides = {}
+        every = (("user", users, "user_index", "user_id"), ("track", items, "item_index", "track_id"))
+        for side, rows, index, name in every:
+            ids = {index: pa.array(range(rows), pa.int32()), name: [f"{side} {number}" for number in range(rows)]}
+            table, where = pa.table(ids).take(np.random.default_rng(0).permutation(rows)), self.folder / f"{side}s"
+            where.mkdir(exist_ok=True)
+            pq.write_table(table, where / "part-0.parquet")
+            sides[side] = Side(rows, str(where), index, name, f"{side}_factors")
+        places = {
+            table: Place(str(self.folder / table), arrow_schema(TABLES[table]))
+            for table in ("als_factors", "user_factors", "track_factors")
+        }
+        parts = train_in_one_task(self.session, path, sides, settings(**changes), 0, places)
+        return {part["table"]: pq.read_table(self.folder / part["table"] / part["name"]) for part in parts}
+
+
+@pytest.fixture
+def trained(spark: SparkSession, tmp_path: pathlib.Path) -> Trained:
+    (tmp_path / "out").mkdir()
+    return Trained(spark, tmp_path / "out")
+
+
 @pytest.mark.parametrize("partitions", [1, 4])
 def test_one_task_is_the_same_as_a_direct_call(
-    spark: SparkSession, matrix: csr_matrix, tmp_path: pathlib.Path, partitions: int
+    spark: SparkSession, matrix: csr_matrix, tmp_path: pathlib.Path, partitions: int, trained: Trained
 ) -> None:
     path = written(spark, matrix, tmp_path / "user_item", partitions)
-    found = gathered(train_in_one_task(spark, path, USERS, ITEMS, settings(), seed=0))
+    found = trained(path)
     direct = als.train(matrix, settings(), seed=0, threads=1)
-    np.testing.assert_array_equal(found.users, direct.users)
-    np.testing.assert_array_equal(found.tracks, direct.tracks)
-    assert not found.users[[3, USERS - 1]].any()
-    assert not found.tracks[[5, ITEMS - 1]].any()
-
-
-def test_it_trains_once_however_often_the_result_is_used(
-    spark: SparkSession, matrix: csr_matrix, tmp_path: pathlib.Path
-) -> None:
-    path = written(spark, matrix, tmp_path / "user_item")
-    found = train_in_one_task(spark, path, USERS, ITEMS, settings(), seed=0)
-    shutil.rmtree(path)
-    assert (found.where("side = 'user'").count(), found.where("side = 'track'").count()) == (USERS, ITEMS)
-
-
-def test_the_task_writes_nothing(spark: SparkSession, matrix: csr_matrix, tmp_path: pathlib.Path) -> None:
-    """So one that Spark tries again does no harm."""
-    path = written(spark, matrix, tmp_path / "user_item")
-    before = sorted(tmp_path.rglob("*"))
-    train_in_one_task(spark, path, USERS, ITEMS, settings(), seed=0).count()
-    assert sorted(tmp_path.rglob("*")) == before
+    for side, due in (("user", direct.users), ("track", direct.tracks)):
+        by_id, rows = found[f"{side}_factors"], found["als_factors"].filter(pc.field("side") == side)
+        assert by_id[f"{side}_id"].to_pylist() == [f"{side} {number}" for number in range(len(due))]
+        assert rows["row_index"].to_pylist() == list(range(len(due)))
+        for table in (by_id, rows):
+            np.testing.assert_array_equal(np.array(table["factors"].to_pylist(), np.float32), due)
+    assert not direct.users[[3, USERS - 1]].any()
+    assert not direct.tracks[[5, ITEMS - 1]].any()
 
 
 def test_errors_of_the_task_keep_their_class_and_text(
-    spark: SparkSession, matrix: csr_matrix, tmp_path: pathlib.Path
+    spark: SparkSession, matrix: csr_matrix, tmp_path: pathlib.Path, trained: Trained
 ) -> None:
     path = written(spark, matrix, tmp_path / "user_item")
     with pytest.raises(InputError) as wrong_size:
-        train_in_one_task(spark, path, USERS, 10, settings(), seed=0)
+        trained(path, items=10)
     assert wrong_size.value.faults == [f"{path}: item_index runs from 0 to 38, not within 0 to 9"]
     matrix.data[0] = np.nan
     with pytest.raises(InputError, match="weights must be finite and > 0"):
-        train_in_one_task(spark, written(spark, matrix, tmp_path / "nan"), USERS, ITEMS, settings(), seed=0)
+        trained(written(spark, matrix, tmp_path / "nan"))
     with pytest.raises(MusaiError) as diverged:
-        train_in_one_task(spark, path, USERS, ITEMS, settings(regularization=0, alpha=1e37), seed=0)
+        trained(path, regularization=0, alpha=1e37)
     assert (type(diverged.value), str(diverged.value)) == (MusaiError, als.DIVERGED)
 
 
 def test_what_is_known_beforehand_starts_no_task(spark: SparkSession) -> None:
+    sides = {side: Side(rows, "/nowhere", "", "", "") for side, rows in (("user", 2**25), ("track", ITEMS))}
     with pytest.raises(InputError, match="33,554,432 users x 64 factors"):
-        train_in_one_task(spark, "/nowhere", 2**25, ITEMS, settings(factors=64), seed=0)
+        train_in_one_task(spark, "/nowhere", sides, settings(factors=64), 0, {})
 
 
 @pytest.mark.parametrize(("rows", "width"), [(0, 8), (1, 8), (3, 1 << 20), (1000, 4096)])
