@@ -55,8 +55,8 @@ def run(night: Night) -> None:
         tracks = night.run.read(night.session, "track_neighbours").where(F.col("method").isin(computed))
         tracks = tracks.where(F.col("rank") <= settings.neighbours)
     for table, near in (("similar_tracks", tracks), ("similar_users", _together(frames["user"], "user_index"))):
-        ids, index, name = SIDES[table]
-        more = None if near is None else _with_ids(near, night.read(ids), index, name)
+        ids, index, id_column = SIDES[table]
+        more = None if near is None else _with_ids(near, night.read(ids), index, id_column)
         night.adopt(parts, table, JOB, more)
     night.note(f"{', '.join(settings.track_methods)} between tracks, by {backend}")
 
