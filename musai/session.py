@@ -56,6 +56,7 @@ def build(config: Config, name: str = "musai") -> SparkSession:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.adaptive.enabled": "true",
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",  # what is kept is read once or twice
         "spark.sql.shuffle.partitions": str(config.spark.shuffle_partitions or _shuffle_partitions(session)),
         "spark.sql.sources.partitionOverwriteMode": "static",
         "spark.sql.files.ignoreCorruptFiles": "false",

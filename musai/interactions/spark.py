@@ -253,6 +253,8 @@ class _Whole:
     def rejected(self) -> tuple[DataFrame, Mapping[str, str]]:
         survey = self.log.survey.only(self.log.named)
         bad = self.judged.where("_status = 'rejected'").select("_bad.*")
+        if not self.numbers().get("rejected"):
+            bad = bad.limit(0)  # nothing is read for it
         files = [row["file"] for row in self._tallies if row["file"]]
         return inputs.numbered(self.log.spark, survey, bad, files), inputs.named(survey)
 

@@ -31,20 +31,17 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     score = score_of(source if isinstance(source, bytes) else pathlib.Path(source).read_bytes())
     if score.tpq <= 0:
         raise MidiFault("no ticks a quarter note")
-    rows: list[np.ndarray] = []
-    tracks: list[Track] = []
-    for track in score.tracks:
-        if not track.notes:
-            continue
-        found = track.notes.numpy()
-        start, stop = (_steps(ticks, score.tpq) for ticks in (found["time"], found["time"] + found["duration"]))
-        loud = np.maximum(found["velocity"], 1)
-        place = np.full(len(start), len(tracks))
-        rows.append(np.stack([found["pitch"], start, np.maximum(stop - start, 1), loud, place], axis=1))
-        tracks.append(Track(track.name, int(track.program), bool(track.is_drum)))
-    if not rows:
+    sounding = [track for track in score.tracks if track.notes]
+    if not sounding:
         raise MidiFault("no notes")
-    table = np.concatenate(rows)
+    tracks = [Track(track.name, int(track.program), bool(track.is_drum)) for track in sounding]
+    columns = [track.notes.numpy() for track in sounding]
+    time, duration, pitch, velocity = (
+        np.concatenate([found[name] for found in columns]) for name in ("time", "duration", "pitch", "velocity")
+    )
+    place = np.repeat(np.arange(len(columns)), [len(found["time"]) for found in columns])
+    start, stop = _steps(time, score.tpq), _steps(time + duration, score.tpq)
+    table = np.stack([pitch, start, np.maximum(stop - start, 1), np.maximum(velocity, 1), place], axis=1)
     if table[:, :2].min() < 0:
         raise MidiFault("a note or a time below 0")
     end = int((table[:, 1] + table[:, 2]).max())

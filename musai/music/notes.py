@@ -113,7 +113,8 @@ def piece_of(
 
 
 def sorted_piece(piece: Piece) -> Piece:
-    return piece.where(np.lexsort((piece.duration, -piece.pitch, piece.track, piece.onset)))
+    place = (piece.onset.astype(np.int64) << 24) + (piece.track << 8) - piece.pitch  # one key sorts faster than three
+    return piece.where(np.lexsort((piece.duration, place)))
 
 
 def joined(pieces: Sequence[Piece]) -> Piece:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from musai.embedding import spark as embedding
-from musai.embedding.tracks import Embedder, embedders_of
 from musai.inputs import media
 from musai.session import cores
 from musai.steps import Night
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from musai.embedding.tracks import Embedder
 
 JOB = "embed_tracks"
 
@@ -22,6 +22,9 @@ def run(night: Night) -> None:
     if tracks is None or tracks.where("audio_path is not null or midi_path is not null").isEmpty():
         night.note("no track has an audio_path or a midi_path: there are no embeddings")
         return
+    from musai.embedding import spark as embedding  # torch takes seconds to load
+    from musai.embedding.tracks import embedders_of
+
     settings = night.config.embedding
     trained = night.published_weights(embedding.TRAINED.format(settings.network))
     embedders = embedders_of(settings, media.roots_of(night.config.inputs), trained)

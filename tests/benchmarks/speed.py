@@ -1,15 +1,19 @@
 """Times beside their yardsticks, measured in turns in one run: python tests/benchmarks/speed.py [WHAT ...]
 
     topn            100 of 50,000 tracks for 20,000 listeners, 128 factors, heard tracks left out (ALS alone), beside
-                    the bare product in blocks of 2,048 listeners and of as many as ours, and `implicit`'s recommend
+                    the bare product in blocks of 2,048 listeners and of as many as ours, and `implicit`'s recommend;
+                    and with the rows written to Parquet as a task of the night does
+    mllib           the same for 20,000 x 5,000 x 64, beside MLlib's recommendForAllUsers on the same factors' shape and
+                    (where `peers.py` has made its environment) RePlay's ALSWrap, which leaves heard tracks out too
     matrix          Parquet -> CSR, 10 million entries, one core, and its peak over the CSR's own bytes
     similarities    cosine neighbours, 50 a track, 5 million pairs
     als             64 factors, 15 sweeps, 5 million pairs, exponent 0 (what `implicit` does too)
-    midi            notes of the demo's scores (`musai demo-data var/demo`)
+    midi            notes of songs: POP909 in $MUSAI_SHARED/data/music, else the demo's short ones (`musai demo-data
+                    var/demo`)
     night PLAYS     the whole nightly on a synthetic log against tests/benchmarks/plain.py
     growth P Q ...  the nightly on logs of P, Q, ... plays: the slope of log time over log plays
 
-Without a name: all but the last two. Ratios are medians of three pairs.
+Without a name: all but mllib and the last two. Ratios are medians of three pairs.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import scipy.sparse as sp
 import threadpoolctl
 
@@ -39,6 +45,10 @@ from tests.benchmarks import logs, ranking, sizing
 
 CORES = os.cpu_count() or 1
 HERE = pathlib.Path(__file__).parent
+ROWS = pa.schema(
+    [("user_id", pa.string()), ("list", pa.string()), ("rank", pa.int32()), ("track_id", pa.string())]
+    + [("score", pa.float32()), ("source", pa.string()), ("because_track_id", pa.string())]
+)  # of recommendations
 # What plain.py does, and nothing beside: one method, ALS alone, no content, creation or evaluation.
 SAME = (
     "similarity.track_methods=[cosine]", "similarity.user_methods=[]", "recommend.blend={als: 1}", "seed=1",
@@ -88,12 +98,23 @@ def topn(users: int = 20_000, tracks: int = 50_000, factors: int = 128) -> None:
                 )
             )
 
-    def product(rows: int) -> Callable[[], None]:
-        whole = np.empty((rows, tracks), np.float32)
+    def written() -> None:
+        """Each thread a file, as each task of the night."""
+        with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+            places = {"recommendations": Place(folder, ROWS)}
+
+            def task(n: int) -> None:
+                batches = (rows.ranked(one, made, lists, rooms[n]) for one in parts[n::CORES])
+                list(task_files.stored((("recommendations", batch) for batch in batches), places, n))
+
+            list(pool.map(task, range(CORES)))
+
+    def product(users: int) -> Callable[[], None]:
+        whole = np.empty((users, tracks), np.float32)
 
         def multiply() -> None:
-            for start in range(0, len(vectors), rows):
-                part = vectors[start : start + rows]
+            for start in range(0, len(vectors), users):
+                part = vectors[start : start + users]
                 np.matmul(part, of_tracks, out=whole[: len(part)])
 
         return multiply
@@ -110,6 +131,38 @@ def topn(users: int = 20_000, tracks: int = 50_000, factors: int = 128) -> None:
     pairs("top-100", "the bare product, blocks of 2,048", mine, product(2048), "<= 1.25")
     pairs("top-100", f"the same, blocks of {blocks.MAX_BLOCK}", mine, product(blocks.MAX_BLOCK), "<= 1.25")
     pairs("top-100", "implicit's recommend", mine, recommended, "<= 1 / 1.8")
+    pairs("top-100, Parquet written", "the bare product, blocks of 2,048", written, product(2048), "<= 1.4")
+
+
+def mllib(users: int = 20_000, tracks: int = 5_000, factors: int = 64) -> None:
+    """Factors of the same shape; MLlib's come of one sweep over the same pairs, for only the lists are timed."""
+    rng = np.random.default_rng(0)
+    made, share = ranking.models_of(tracks, rng, factors)
+    parts = [ranking.block_of(blocks.MAX_BLOCK, share, rng, factors) for _ in range(users // blocks.MAX_BLOCK)]
+    lists, room = (
+        blocks.Lists(100, ("for_you",), {blocks.ALS: 1.0}, 0),
+        np.empty((blocks.MAX_BLOCK, tracks), np.float32),
+    )
+
+    def mine() -> None:
+        for one in parts:
+            blocks.recommend(one, made, lists, room)
+
+    mine()
+    ours = min(seconds(mine) for _ in range(3))
+    heard = sp.vstack([csr_of(part, tracks) for part in parts], format="coo")
+    with tempfile.TemporaryDirectory() as folder:
+        pairs_of = {"user": pa.array(heard.row, pa.int32()), "item": pa.array(heard.col, pa.int32())}
+        pq.write_table(pa.table(pairs_of), f"{folder}/pairs.parquet")
+        own = pathlib.Path("var/peers/replay/bin/python")
+        for name, python in (("mllib", pathlib.Path(sys.executable)), ("replay", own)):
+            if not python.exists():
+                print(f"{name}: {python} is not there (tests/benchmarks/peers.py makes it)")
+                continue
+            command = [str(python), "-W", "ignore", str(HERE / "spark_lists.py"), name, folder, str(factors)]
+            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            goal = {"mllib": "<= 1 / 25", "replay": "<= 1 / 100"}[name]
+            told(f"top-100 of {tracks:,}, one thread", f"{name}, {CORES} cores", ours, float(said.split()[-1]), goal)
 
 
 def csr_of(block: blocks.Block, tracks: int) -> sp.csr_matrix:
@@ -175,9 +228,10 @@ def midi() -> None:
 
     from musai.music.midi import read_midi
 
-    files = sorted(pathlib.Path("var/demo/midi").glob("*.mid"))[:60]
+    songs = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared"), "data/music/pop909")
+    files = sorted(songs.rglob("*.mid"))[:60] or sorted(pathlib.Path("var/demo/midi").glob("*.mid"))[:60]
     if not files:
-        sys.exit("midi reads what `musai demo-data var/demo` writes")
+        sys.exit("midi reads POP909, or what `musai demo-data var/demo` writes")
     pairs(
         f"{len(files)} MIDI files", "pretty_midi", lambda: [read_midi(file) for file in files],
         lambda: [pretty_midi.PrettyMIDI(str(file)) for file in files], "<= 1 / 80",
@@ -228,7 +282,8 @@ def main(words: list[str]) -> None:
     if words[:1] == ["growth"]:
         return growth(*map(int, words[1:]))
     known = {"topn": topn, "matrix": matrix, "similarities": similarities, "als": factors, "midi": midi}
-    for name in words or known:
+    known["mllib"] = mllib
+    for name in words or list(known)[:-1]:
         if name not in known:
             sys.exit(__doc__)
         known[name]()
