@@ -39,8 +39,10 @@ import threadpoolctl
 from musai import config as configuration
 from musai.factorization import als
 from musai.matrix.reading import read_matrix
-from musai.ranking import blocks
+from musai.ranking import blocks, rows
 from musai.similarity import neighbours
+from musai.warehouse import task_files
+from musai.warehouse.task_files import Place
 from tests.benchmarks import logs, ranking, sizing
 
 CORES = os.cpu_count() or 1
