@@ -47,10 +47,8 @@ from tests.benchmarks import logs, ranking, sizing
 
 CORES = os.cpu_count() or 1
 HERE = pathlib.Path(__file__).parent
-ROWS = pa.schema(
-    [("user_id", pa.string()), ("list", pa.string()), ("rank", pa.int32()), ("track_id", pa.string())]
-    + [("score", pa.float32()), ("source", pa.string()), ("because_track_id", pa.string())]
-)  # of recommendations
+_TEXTS = ("user_id", "list", "track_id", "source", "because_track_id")
+ROWS = pa.schema([*((name, pa.string()) for name in _TEXTS), ("rank", pa.int32()), ("score", pa.float32())])
 # What plain.py does, and nothing beside: one method, ALS alone, no content, creation or evaluation.
 SAME = (
     "similarity.track_methods=[cosine]", "similarity.user_methods=[]", "recommend.blend={als: 1}", "seed=1",
