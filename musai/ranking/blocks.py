@@ -19,7 +19,7 @@ from musai.ranking.top import Tracks
 
 ALS = "als"
 BINARY = ("cooccurrence", "linear")  # multiply their neighbours with whether a track was heard; others with its weight
-MIN_BLOCK, MAX_BLOCK = 1, 256
+MIN_BLOCK, MAX_BLOCK = 1, 512
 
 
 @dataclasses.dataclass(frozen=True)
