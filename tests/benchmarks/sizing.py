@@ -46,7 +46,7 @@ NEAR_ROW_BYTES = 60.0  # a row and neighbour; see musai/similarity/neighbours.py
 INGEST_S = 1.3e-5  # ingest_interactions and build_user_item, Parquet: a row of the log
 RANK_S, RANK_TRACK_S = 1.0e-4, 3.4e-9  # a listener, two lists of 100 (ranking.py); a listener and track
 
-FACTORS, SWEEPS, TOP_N, SCORING, PUBLISHED = 64, 15, 100, 300, 50  # conf/base.yaml
+FACTORS, SWEEPS, TOP_N, SCORING, PUBLISHED = 128, 15, 100, 300, 50  # conf/base.yaml
 CORES, RANKED_WITHIN_H = 16, 0.25  # of an executor; the time in which all lists are to be made
 GB = 1e9
 JVM_GB, PYTHON_GB, BLOCK_GB = 8, 0.5, 0.27  # heap; a Python worker with its libraries, and its block of scores
