@@ -22,7 +22,7 @@ from musai.warehouse import row_hashes
 from musai.warehouse.digests import SERVED_ROWS, SUMS
 
 PARTS = f"table string, name string, {', '.join(f'{name} bigint' for name in SUMS)}"
-GROUP_ROWS = 1 << 20
+GROUP_ROWS = 1 << 17  # of what is read by ranges: a reader unpacks a whole group
 
 
 @dataclasses.dataclass(frozen=True)
