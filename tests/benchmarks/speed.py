@@ -41,14 +41,15 @@ from musai.factorization import als
 from musai.matrix.reading import read_matrix
 from musai.ranking import blocks, rows
 from musai.similarity import neighbours
+from musai.tables import TABLES
 from musai.warehouse import task_files
 from musai.warehouse.task_files import Place
 from tests.benchmarks import logs, ranking, sizing
 
 CORES = os.cpu_count() or 1
 HERE = pathlib.Path(__file__).parent
-_TEXTS = ("user_id", "list", "track_id", "source", "because_track_id")
-ROWS = pa.schema([*((name, pa.string()) for name in _TEXTS), ("rank", pa.int32()), ("score", pa.float32())])
+KINDS = {"string": pa.string(), "int": pa.int32(), "float": pa.float32()}
+ROWS = pa.schema([(column.name, KINDS[column.type]) for column in TABLES["recommendations"].columns])
 # What plain.py does, and nothing beside: one method, ALS alone, no content, creation or evaluation.
 SAME = (
     "similarity.track_methods=[cosine]", "similarity.user_methods=[]", "recommend.blend={als: 1}", "seed=1",
