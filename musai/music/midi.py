@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -140,9 +141,10 @@ def _tempo(score: Any, end: int) -> float:
         return 120.0
     lengths = _held([start for start, _ in stated], end)
     tempos = [tempo for _, tempo in stated]
-    if not all(np.isfinite(tempos)) or min(tempos) <= 0:
+    if not all(map(math.isfinite, tempos)) or min(tempos) <= 0:
         raise MidiFault("a tempo that is none")
-    return float(np.average(tempos, weights=lengths)) if sum(lengths) else tempos[0]
+    held = sum(lengths)
+    return sum(tempo * steps for tempo, steps in zip(tempos, lengths, strict=True)) / held if held else tempos[0]
 
 
 def _held(starts: list[int], end: int) -> list[int]:

@@ -153,7 +153,7 @@ def mllib(users: int = 20_000, tracks: int = 5_000, factors: int = 64) -> None:
     ours = min(seconds(mine) for _ in range(3))
     heard = sp.vstack([csr_of(part, tracks) for part in parts], format="coo")
     with tempfile.TemporaryDirectory() as folder:
-        pairs_of = {"user": pa.array(heard.row, pa.int32()), "item": pa.array(heard.col, pa.int32())}
+        pairs_of = {"user_id": pa.array(heard.row, pa.int32()), "item_id": pa.array(heard.col, pa.int32())}
         pq.write_table(pa.table(pairs_of), f"{folder}/pairs.parquet")
         own = pathlib.Path("var/peers/replay/bin/python")
         for name, python in (("mllib", pathlib.Path(sys.executable)), ("replay", own)):
