@@ -1,8 +1,8 @@
 """Seconds that Spark's own lists take: spark_lists.py mllib | replay FOLDER FACTORS, for speed.py.
 
 FOLDER/pairs.parquet has (user_id, item_id). mllib: `recommendForAllUsers` of its ALS, which knows no filter. replay:
-its ALSWrap's `predict`, which leaves out what was heard; it runs in RePlay's own environment. Top 100, local[*], the rows
-counted; the training before is not timed.
+its ALSWrap's `predict`, which leaves out what was heard; it runs in RePlay's own environment. Top 100, local[*], the
+rows counted; the training before is not timed.
 """
 
 from __future__ import annotations
