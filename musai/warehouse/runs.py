@@ -130,7 +130,7 @@ class Run:
         return {table: Place(self.storage.uri(self._staged(table)), arrow_schema(TABLES[table])) for table in tables}
 
     def _staged(self, table: str) -> str:
-        return f"_nights/{self.run_id}/staging/{self.scope or 'night'}/{table}"
+        return f"_nights/{self.run_id}/staging/{f'{self.scope}-{table}' if self.scope else table}"
 
     def adopt(
         self, parts: Iterable[Mapping[str, Any]], table: str, job: str, more: DataFrame | None = None

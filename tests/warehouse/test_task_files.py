@@ -82,7 +82,7 @@ def test_the_files_of_an_attempt_that_does_not_count_are_left_out(run: Run, spar
     run.adopt(parts, "recommendations", JOB, more)
     assert run.read(spark, "recommendations").count() == run.rows("recommendations") == 11
     assert run.verify(spark, "recommendations", JOB) is None
-    assert not run.storage.names("_nights/r/staging/night")
+    assert not run.storage.names("_nights/r/staging")
 
 
 def test_a_table_without_rows_can_be_read(run: Run, spark: SparkSession) -> None:
