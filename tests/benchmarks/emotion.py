@@ -131,16 +131,19 @@ def vgmidi() -> None:
         made = fit or (lambda x, y: heads.fit_notes(x, y).read_all)
         figures, errors = [], []
         for seed in SEEDS:
-            measured, found = heads.cross_validated(table, targets, heads.grouped(rows, seed), made)
+            fold = heads.grouped(rows, seed)
+            _, found = heads.cross_validated(table, targets, fold, made)
             agree = (found > 0) == (labels > 0)
             figures.append([agree.all(axis=1).mean(), agree[:, 1].mean(), agree[:, 0].mean()])
-            errors.append(measured.calibration_error(found, targets) if fit is None else np.nan)
+            if fit is None:
+                confidence = measures.held_out_confidence(found, targets, fold)
+                errors.append(calibration.expected_calibration_error(*confidence))
         references = ("LR .653, majority .373; at least .69", "LR .831; at least .86", "LR .777; at least .80")
         for what, figure, reference in zip(
             ("quadrant", "arousal", "valence"), np.mean(figures, 0), references, strict=True
         ):
             say(f"{name}: {what}", figure, reference)
-        if fit is None:
+        if errors:
             say("    calibration error", float(np.mean(errors)), "at most .05")
 
 
@@ -151,10 +154,10 @@ def heard() -> None:
     parts = emotify_data.given()
     known, sizes = np.hstack(parts), [part.shape[1] for part in parts]
     fold = np.random.default_rng(0).permutation(len(known)) % EMOTIFY_FOLDS
-    measured, held_out = heads.cross_validated(known, truth, fold, lambda x, y: sound.fit(x, y, sizes).read)
+    _, held_out = heads.cross_validated(known, truth, fold, lambda x, y: sound.fit(x, y, sizes).read)
     for axis, what in enumerate(("valence", "arousal")):
         say(f"Emotify, r of {what}", float(np.corrcoef(held_out[:, axis], truth[:, axis])[0, 1]), "-")
-    say_calibration("", *measured.stated(held_out, truth))
+    say_calibration("", *measures.held_out_confidence(held_out, truth, fold))
 
 
 def tagger() -> None:

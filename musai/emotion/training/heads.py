@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from musai.emotion import notes, sound
+from musai.emotion.calibration import expected_calibration_error
 from musai.emotion.training import files
-from musai.emotion.training.measures import Measured, errors_of, scaled
+from musai.emotion.training.measures import Measured, errors_of, held_out_confidence, scaled
 from musai.emotion.weights import Card, Stored, stored
 from musai.errors import InputError
 from musai.music.midi import MidiFault, read_midi
@@ -35,12 +36,13 @@ def train_notes(path: pathlib.Path, seed: int, say: Callable[[str], None]) -> St
     if len(kept) < 2 * FOLDS:
         raise InputError(f"{path}: {len(kept)} pieces that can be read are too few")
     table, targets = np.array(features), scaled(_targets(kept))
-    measured, held_out = cross_validated(table, targets, grouped(kept, seed), lambda x, y: fit_notes(x, y).read_all)
+    fold = grouped(kept, seed)
+    measured, held_out = cross_validated(table, targets, fold, lambda x, y: fit_notes(x, y).read_all)
     head = fit_notes(table, targets)
     tensors = {name: getattr(head, name).astype(np.float32) for name in ("centre", "spread", "weights", "offset")}
     data = [{"name": path.stem, "licence": "as its owner says", **files.described(path)}]
     card = Card(
-        "notes", data, "measured facts: coefficients of a linear model", _figures(held_out, targets, measured),
+        "notes", data, "measured facts: coefficients of a linear model", _figures(held_out, targets, fold),
         "musai run train_emotion emotion.training.notes=FILE", *measured.for_card(), {"names": notes.CHOSEN},
     )  # fmt: skip
     return stored(tensors, card)
@@ -73,7 +75,7 @@ def train_sound(path: pathlib.Path, embeddings: Mapping[str, Mapping[str, np.nda
     }
     data = [{"name": path.stem, "licence": "as its owner says", **files.described(path)}]
     card = Card(
-        "sound", data, "as its data", _figures(held_out, targets, measured),
+        "sound", data, "as its data", _figures(held_out, targets, fold),
         "musai run train_emotion emotion.training.sound=FILE", *measured.for_card(),
         {"models": models, "sizes": sizes, "scales": head.scales},
     )  # fmt: skip
@@ -107,11 +109,11 @@ def _targets(rows: Sequence[Mapping[str, str]]) -> np.ndarray:
     return np.array([[float(row["valence"]), float(row["arousal"])] for row in rows])
 
 
-def _figures(found: np.ndarray, targets: np.ndarray, measured: Measured) -> dict[str, float]:
+def _figures(found: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> dict[str, float]:
     agree = (found > 0) == (targets > 0)
     return {
         "held-out sign of valence": float(agree[:, 0].mean()),
         "held-out sign of arousal": float(agree[:, 1].mean()),
         "held-out quadrant": float(agree.all(axis=1).mean()),
-        "held-out calibration error": measured.calibration_error(found, targets),
+        "held-out calibration error": expected_calibration_error(*held_out_confidence(found, targets, fold)),
     }
