@@ -83,12 +83,9 @@ def windows(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
 
 def _scale(piece: Piece, bass: np.ndarray) -> dict[str, float]:
     """Where bass and end lie in the diatonic scale that holds most of the piece; 0 is its major tonic, 9 its minor."""
-    sounding = chroma(piece)
-    inside = [np.roll(sounding, -tonic)[list(MAJOR_SCALE)].sum() for tonic in range(12)]
-    tonic = int(np.argmax(inside))
+    tonic = int(np.argmax(diatonic(chroma(piece))))
     step = (bass - tonic) % 12
     return {
-        "diatonic": float(max(inside) / sounding.sum()),
         "ends_on_major_tonic": float((piece.pitch[piece.onset.argmax()] - tonic) % 12 == 0),
         **{f"bass_on_{n}": float((step == n).mean()) for n in BASS_STEPS},
         "bass_begins_major": float(step[0] == 0),
@@ -108,8 +105,14 @@ def mode_features(piece: Piece) -> dict[str, float]:
         "minor_likeness": float(minor[0]),
         "majorness": float(major[0] - minor[0]),
         "local_majorness": float((major - minor)[1:].mean()),
+        "diatonic": float(diatonic(chroma(piece)).max()),
         "local_key_clarity": float(np.maximum(major, minor)[1:].mean()),
     }
+
+
+def diatonic(sounding: np.ndarray) -> np.ndarray:
+    """The share [12] of what sounds [12] that each major scale holds."""
+    return np.array([np.roll(sounding, -tonic)[list(MAJOR_SCALE)].sum() for tonic in range(12)]) / sounding.sum()
 
 
 def best_correlations(sounding: np.ndarray) -> np.ndarray:

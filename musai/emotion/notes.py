@@ -20,6 +20,7 @@ SHORTEST_PIECE = 8  # notes; of fewer nothing can be said
 STACCATO = 0.6  # share of the time to the next onset that a note sounds
 FAST_S = 0.15  # onsets nearer than this are a fast passage
 DISSONANT, THIRDS = (1, 2, 6, 10, 11), {"major_third": 4, "minor_third": 3}  # vertical intervals modulo the octave
+NEAR = 24  # notes before one that may sound with it
 SIMULTANEOUS = 4_000  # notes among which vertical intervals are counted; a longer piece is heard by its beginning
 
 
@@ -46,14 +47,14 @@ def of_part(pitched: Piece) -> dict[str, float]:
 
 
 def _groups(pitched: Piece) -> dict[str, dict[str, float]]:
-    seconds, key = 60 / (pitched.tempo_bpm * STEPS_PER_QUARTER), key_of(pitched)
+    seconds, key, tune = 60 / (pitched.tempo_bpm * STEPS_PER_QUARTER), key_of(pitched), melody(pitched)
     return {
         "mode": {**_mode(pitched, key), **mode_features(pitched)},
         "chords": {**chord_features(pitched, key.tonic), **_consonance(pitched)},
-        "time": _time(pitched, seconds),
+        "time": {**_time(pitched, seconds), "log_melody_duration": float(np.log(tune.duration.mean() * seconds))},
         "beat": _beat(pitched),
         "register": {**_register(pitched), **_dynamics(pitched)},
-        "melody": _melody(melody(pitched), seconds),
+        "melody": _melody(tune),
     }
 
 
@@ -154,7 +155,7 @@ def _dynamics(piece: Piece) -> dict[str, float]:
     }
 
 
-def _melody(top: Piece, seconds: float) -> dict[str, float]:
+def _melody(top: Piece) -> dict[str, float]:
     moves = np.diff(top.pitch).astype(float)
     size = np.abs(moves)
     if not len(moves):
@@ -168,7 +169,6 @@ def _melody(top: Piece, seconds: float) -> dict[str, float]:
         "melody_leap_share": float((size > 7).mean()),
         "melody_rise_share": float((moves > 0).mean()),
         "melody_semitone_share": float((size == 1).mean()),
-        "log_melody_duration": float(np.log(top.duration.mean() * seconds)),
     }
 
 
@@ -176,10 +176,10 @@ def _consonance(piece: Piece) -> dict[str, float]:
     first = piece.where(np.arange(min(len(piece), SIMULTANEOUS)))
     stop = first.onset + first.duration
     counts = np.zeros(12)
-    for n in range(len(first)):  # notes that sound when note n begins, and began no later
-        earlier = slice(max(0, n - 24), n)
-        sounding = stop[earlier] > first.onset[n]
-        counts += np.bincount(np.abs(first.pitch[earlier][sounding] - first.pitch[n]) % 12, minlength=12)
+    for back in range(1, min(NEAR, len(first) - 1) + 1):  # notes that still sound when the `back`th after them begins
+        sounding = stop[:-back] > first.onset[back:]
+        interval = np.abs(first.pitch[:-back] - first.pitch[back:])[sounding] % 12
+        counts += np.bincount(interval, minlength=12)
     share = counts / max(counts.sum(), 1)
     return {
         "dissonance": float(share[list(DISSONANT)].sum()),

@@ -104,13 +104,13 @@ def chinese_words() -> None:
 
 
 def vgmidi() -> None:
-    """The heads learn the mean of the thirty listeners whose judgement the labels are; the labels judge them."""
+    """The heads learn how much the thirty listeners felt who gave the labels; the labels judge them."""
     folder = SHARED / "music/vgmidi"
     rows = files.table(folder / "vgmidi_labelled.csv", ("midi", "valence", "arousal", "game"))
     with zipfile.ZipFile(folder / "labelled/phrases.zip") as phrases:
         read = [notes.features(read_midi(phrases.read(row["midi"].removeprefix("labelled/")))) for row in rows]
     labels = np.array([[int(row["valence"]), int(row["arousal"])] for row in rows])
-    felt = measures.scaled(vgmidi_data.felt(folder, rows))
+    felt = measures.scaled(vgmidi_data.targets(folder, rows))
     for name, names, fit in (
         ("a kernel a group (train_emotion)", heads.kernel_names(), heads.fit_kernel),
         ("ridge, 27 features (shipped)", notes_head.CHOSEN, heads.fit_linear),

@@ -60,8 +60,8 @@ def review_sets() -> dict[str, tuple[list[str], np.ndarray]]:
 def notes(vectors: pathlib.Path) -> Stored:
     """Two coefficients for each of a few features: facts measured on VGMIDI, which states no licence."""
     folder = SHARED / "music/vgmidi"
-    rows = files.table(folder / "vgmidi_labelled.csv", ("midi", "game"))
-    felt = vgmidi_data.felt(folder, rows)
+    rows = files.table(folder / "vgmidi_labelled.csv", ("midi", "game", "valence", "arousal"))
+    felt = vgmidi_data.targets(folder, rows)
     with tempfile.TemporaryDirectory() as place:
         with zipfile.ZipFile(folder / "labelled/phrases.zip") as phrases:
             phrases.extractall(pathlib.Path(place, "labelled"))

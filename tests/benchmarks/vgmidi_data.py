@@ -1,4 +1,4 @@
-"""What VGMIDI's thirty listeners a piece felt, from its raw annotations."""
+"""What VGMIDI's thirty listeners a piece felt, from its raw annotations, and what a head learns of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from musai.emotion.training.measures import scaled
 
 AXES = ("valence", "arousal")
 
@@ -27,3 +29,10 @@ def felt(folder: pathlib.Path, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
         for name, piece in content["pieces"].items():
             found[pathlib.PurePosixPath(piece["midi"]).stem] = np.mean(by_piece[name], axis=0)
     return np.array([found[pathlib.PurePosixPath(row["midi"]).stem.rsplit("_", 1)[0]] for row in rows])
+
+
+def targets(folder: pathlib.Path, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
+    """Valence and arousal [rows, 2] that heads learn: the mean of the label's sign and of what was felt, for the label
+    does not say how much and the piece's mean is not the phrase's."""
+    signs = np.array([[float(row[axis]) for axis in AXES] for row in rows])
+    return (scaled(signs) + scaled(felt(folder, rows))) / 2
