@@ -71,7 +71,10 @@ def notes(vectors: pathlib.Path) -> Stored:
             lines.writerow(("midi", "game", "valence", "arousal"))
             for row, (valence, arousal) in zip(rows, felt, strict=True):
                 lines.writerow((row["midi"], row["game"], f"{valence:.4f}", f"{arousal:.4f}"))
-        return heads.train_notes(table, SEED, print, linear=True)
+        made = heads.train_notes(table, SEED, print, linear=True)
+    name = "VGMIDI (Ferreira and Whitehead, 2019): labels, and what its listeners felt"
+    origin = [{"name": name, "licence": "none stated", **files.described(folder / "labelled/annotations")}]
+    return dataclasses.replace(made, card=dataclasses.replace(Card.from_json(made.card), data=origin).to_json())
 
 
 MAKERS = {"english_emotions": english_emotions, "english_affect": english_affect, "chinese": word_list, "notes": notes}
