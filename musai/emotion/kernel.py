@@ -11,7 +11,7 @@ multivariate responses in multiple linear regression", 1997).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,14 @@ class KernelHead:
         return alike @ self.weights + self.offset
 
     def packed(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """(tensors, settings) as they are stored; KernelHead(**tensors, **settings) is the head again."""
+        """(tensors, settings) as they are stored."""
         tensors = {name: getattr(self, name).astype(np.float32) for name in TENSORS}
         return tensors, {"sizes": list(self.sizes), "scales": list(self.scales)}
+
+    @staticmethod
+    def of(tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> KernelHead:
+        """What `packed` made."""
+        return KernelHead(*(tensors[name] for name in TENSORS), settings["sizes"], settings["scales"])
 
 
 def likeness(distances: Sequence[np.ndarray], scales: Sequence[float]) -> np.ndarray:

@@ -119,7 +119,7 @@ class Models:
     @functools.cached_property
     def sound_head(self) -> KernelHead:
         tensors, card = self.stored["sound"].opened()
-        return KernelHead(**tensors, sizes=card.settings["sizes"], scales=card.settings["scales"])
+        return KernelHead.of(tensors, card.settings)
 
 
 def _setting(name: str, card: Card, key: str) -> Any:

@@ -85,7 +85,7 @@ def opened(tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> No
         model = Linear(tensors["weights"], tensors["offset"])
     else:
         valence, arousal = (
-            KernelHead(**{name: tensors[f"{axis}.{name}"] for name in TENSORS}, **settings[axis]) for axis in AXES
+            KernelHead.of({name: tensors[f"{axis}.{name}"] for name in TENSORS}, settings[axis]) for axis in AXES
         )
         model = ByKernel((valence, arousal))
     return NotesHead(tuple(settings["names"]), tensors["centre"], tensors["spread"], model)

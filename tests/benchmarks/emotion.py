@@ -19,6 +19,7 @@ from safetensors.numpy import load
 
 from musai.emotion import calibration, kernel, notes, notes_head, sound, sound_tags
 from musai.emotion.chinese import NGRAMS
+from musai.emotion.fusion import Calibration
 from musai.emotion.models import Models
 from musai.emotion.training import affect, chinese, files, heads, measures
 from musai.emotion.weights import shipped
@@ -156,6 +157,8 @@ def tagger() -> None:
     for number, what in enumerate(("valence", "arousal")):
         say(f"Emotify by 56 tags, r {what}", float(np.corrcoef(values[:, number], truth[:, number])[0, 1]), "-")
         say("    error", float(np.sqrt(np.mean((values[:, number] - truth[:, number]) ** 2))), "no estimate .500")
+    stated = measures.Measured(sound_tags.VALENCE_ERROR, sound_tags.AROUSAL_ERROR, Calibration()).stated(values, truth)
+    say_calibration("", *stated)
 
 
 PARTS = {
