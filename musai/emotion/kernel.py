@@ -18,6 +18,7 @@ import numpy as np
 
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a kernel: the squared distance at which two are half alike, in median ones
 RIDGES = np.geomspace(1e-2, 30, 11)
+STILL = 1e-6  # of a column's size: one that varies less is constant but for rounding
 TENSORS = ("centre", "spread", "known", "weights", "offset")
 
 
@@ -63,14 +64,21 @@ def squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.maximum(crossed, 0)
 
 
+def standard(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, standard deviation) of the columns of table [rows, n]; a deviation of 1 where a column is constant, so
+    that another value does not lie millions of deviations away."""
+    centre, spread = table.mean(0), table.std(0)
+    return centre, np.where(spread > STILL * (1 + np.abs(centre)), spread, 1.0)
+
+
 def fit(embeddings: np.ndarray, targets: np.ndarray, sizes: Sequence[int] | None = None) -> KernelHead:
     """A head for targets float [tracks, outputs]; embeddings [tracks, size] are one part, or several side by side,
     whose `sizes` are then said."""
     sizes = tuple(sizes or (embeddings.shape[1],))
-    centre, spread = embeddings.mean(0), embeddings.std(0) + 1e-6
+    centre, spread = standard(embeddings)
     known = (embeddings - centre) / spread
     distances = [squared_distances(part, part) for part in _parts(known, sizes)]
-    typical = [float(np.median(one)) for one in distances]
+    typical = [max(float(np.median(one)), STILL) for one in distances]
     mean, deviation = targets.mean(0), targets.std(0) + 1e-12
     scaled = (targets - mean) / deviation
     axes = np.linalg.svd(scaled, full_matrices=False)[2]  # [components, outputs]

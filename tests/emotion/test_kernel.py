@@ -69,6 +69,17 @@ def test_targets_without_spread_are_told_as_they_are() -> None:
     assert head.read(np.full((1, 3), 1e3))[0] == pytest.approx([0.25, -0.5])
 
 
+def test_a_part_that_never_varied_says_nothing() -> None:
+    """Not even when it varies later, nor by rounding when the head is stored."""
+    rng = np.random.default_rng(6)
+    embeddings = np.hstack([rng.normal(size=(60, 3)), np.full((60, 2), 0.8123456789)])
+    targets = np.tanh(embeddings[:, :1])
+    head = kernel.fit(embeddings, targets, [3, 2])
+    again = kernel.KernelHead.of(*head.packed())
+    assert again.read(embeddings) == pytest.approx(targets, abs=0.15)
+    assert again.read(embeddings) == pytest.approx(head.read(embeddings), abs=1e-3)
+
+
 def test_likeness_by_hand() -> None:
     near = kernel.squared_distances(np.zeros((1, 2)), np.array([[0, 0], [1, 1]]))
     assert kernel.likeness([near], [2.0]) == pytest.approx(np.array([[1, np.exp(-1)]]))

@@ -60,7 +60,7 @@ def fit_linear(table: np.ndarray, targets: np.ndarray) -> notes_head.NotesHead:
     """Ridge regression on standardised features; table float [pieces, len(CHOSEN)], targets [pieces, 2]."""
     from sklearn.linear_model import Ridge
 
-    centre, spread = table.mean(0), table.std(0) + 1e-6
+    centre, spread = kernel.standard(table)
     scaled_table = np.clip((table - centre) / spread, -notes_head.LIMIT, notes_head.LIMIT)
     model = Ridge(NOTES_RIDGE).fit(scaled_table, targets)
     return notes_head.NotesHead(notes_head.CHOSEN, centre, spread, notes_head.Linear(model.coef_.T, model.intercept_))
@@ -68,7 +68,7 @@ def fit_linear(table: np.ndarray, targets: np.ndarray) -> notes_head.NotesHead:
 
 def fit_kernel(table: np.ndarray, targets: np.ndarray) -> notes_head.NotesHead:
     """A kernel a group of features; table float [pieces, len(kernel_names())], targets [pieces, 2]."""
-    centre, spread = table.mean(0), table.std(0) + 1e-6
+    centre, spread = kernel.standard(table)
     scaled_table = np.clip((table - centre) / spread, -notes_head.LIMIT, notes_head.LIMIT)
     sizes = [len(notes.group_names()[group]) for group in notes_head.HEARD]
     valence, arousal = (kernel.fit(scaled_table, targets[:, [axis]], sizes) for axis in range(2))
