@@ -19,6 +19,7 @@ import numpy as np
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a kernel: the squared distance at which two are half alike, in median ones
 RIDGES = np.geomspace(1e-2, 30, 11)
 STILL = 1e-6  # of a column's size: one that varies less is constant but for rounding
+SETTINGS = ("sizes", "scales")
 TENSORS = ("centre", "spread", "known", "weights", "offset")
 
 
@@ -46,12 +47,12 @@ class KernelHead:
     def packed(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """(tensors, settings) as they are stored."""
         tensors = {name: getattr(self, name).astype(np.float32) for name in TENSORS}
-        return tensors, {"sizes": list(self.sizes), "scales": list(self.scales)}
+        return tensors, {name: list(getattr(self, name)) for name in SETTINGS}
 
     @staticmethod
     def of(tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> KernelHead:
         """What `packed` made."""
-        return KernelHead(*(tensors[name] for name in TENSORS), settings["sizes"], settings["scales"])
+        return KernelHead(**{name: tensors[name] for name in TENSORS} | {name: settings[name] for name in SETTINGS})
 
 
 def likeness(distances: Sequence[np.ndarray], scales: Sequence[float]) -> np.ndarray:
