@@ -116,7 +116,7 @@ def vgmidi() -> None:
         ("a kernel a group (train_emotion)", heads.kernel_names(), heads.fit_kernel),
         ("ridge, 27 features (shipped)", notes_head.CHOSEN, heads.fit_linear),
     ):
-        table = np.array([[found[one] for one in names] for found in read])
+        table = np.array([[piece[one] for one in names] for piece in read if piece])
         figures, errors = [], []
         for seed in SEEDS:
             fold = heads.grouped(rows, seed)
