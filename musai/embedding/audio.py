@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import soundfile
@@ -17,8 +17,10 @@ import soxr
 
 SAMPLE_RATE = 16_000
 SHORTEST_S = 0.5
-SILENCE = 1e-4  # root mean square of full scale: -80 dB
-WHOLE_OGG_TAIL = 1 << 16  # bytes; an Ogg page is at most 65,307 long
+SILENCE = 1e-4  # root mean square around the mean, of full scale: -80 dB
+LOUDEST = 100.0  # of full scale; floating-point files hold what they like, and powers of it overflow
+UNKNOWN_LENGTH = 1 << 62  # frames; libsndfile's answer for a FLAC that was written to a pipe is near 2^63
+WHOLE_OGG_TAIL = 1 << 17  # bytes; two pages of Ogg, each at most 65,307 long
 VORBIS_BLOCK = 8192  # frames; after a seek libsndfile may leave out as much of an Ogg file's end
 FORMATS = {  # what a suffix promises, by libsndfile's names
     ".wav": {"WAV", "WAVEX", "RF64"},
@@ -30,6 +32,7 @@ FORMATS = {  # what a suffix promises, by libsndfile's names
     ".aif": {"AIFF"},
     ".aiff": {"AIFF"},
 }
+ENDIAN: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"FORM": "big"}  # of WAV, of AIFF
 STREAMED = {0, 0xFFFFFFFF}  # size in the header of a WAV that was written to a pipe
 
 
@@ -65,6 +68,8 @@ class Plan:
 def content_hash(path: pathlib.Path) -> str:
     """sha256 over the file's bytes. Raises Unusable where there is none."""
     try:
+        if path.exists() and not path.is_file():  # to open a pipe would wait for its writer
+            raise Unusable("cannot be read: no regular file")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
             if file.tell() == 0:
@@ -81,6 +86,8 @@ def excerpts(path: pathlib.Path, plan: Plan) -> np.ndarray:
             _check_whole(file, path)
         with soundfile.SoundFile(path) as sound:
             _check_label(path, sound.format)
+            if sound.frames >= UNKNOWN_LENGTH:
+                raise Unusable("does not say how long it is")
             duration_s = sound.frames / sound.samplerate
             plan.check(duration_s)
             found = np.stack([_excerpt(sound, start, plan) for start in plan.starts(duration_s)])
@@ -95,7 +102,9 @@ def checked(found: np.ndarray) -> np.ndarray:
     """`found` as it is. Raises Unusable where it holds no sound."""
     if not np.isfinite(found).all():
         raise Unusable("samples that are not finite numbers")
-    if np.sqrt(np.mean(np.square(found, dtype=np.float64))) < SILENCE:
+    if np.abs(found).max() > LOUDEST:
+        raise Unusable("samples far beyond full scale")
+    if found.std(dtype=np.float64) < SILENCE:
         raise Unusable("silent")
     return found
 
@@ -129,18 +138,26 @@ def _check_label(path: pathlib.Path, kind: str) -> None:
 
 
 def _check_whole(file: BinaryIO, path: pathlib.Path) -> None:
-    """libsndfile shortens a cut WAV or Ogg without a word: their own marks of length and end are looked at here."""
+    """libsndfile shortens a cut WAV, AIFF or Ogg without a word: their own marks of length and end are looked at."""
     size = path.stat().st_size
     head = file.read(12)
     if not head:
         raise Unusable("empty file")
-    if head[:4] == b"RIFF":
-        told = int.from_bytes(head[4:8], "little")
+    if head[:4] in ENDIAN:
+        told = int.from_bytes(head[4:8], ENDIAN[head[:4]])
         if told not in STREAMED and told + 8 > size + 1:  # the last chunk's padding byte is often left out
             raise Unusable("truncated")
     elif head[:4] == b"OggS":
         file.seek(max(0, size - WHOLE_OGG_TAIL))
-        tail = file.read()
-        page = tail.rfind(b"OggS")
-        if page < 0 or page + 5 >= len(tail) or not tail[page + 5] & 4:  # the flag of the last page
+        if not _ends_ogg(file.read()):
             raise Unusable("truncated")
+
+
+def _ends_ogg(tail: bytes) -> bool:
+    """Whether the last page in `tail` is there to its end and says that it is a stream's last (RFC 3533, section 6)."""
+    page = tail.rfind(b"OggS")
+    table = page + 27  # a byte a segment: its length
+    if page < 0 or table > len(tail):
+        return False
+    flags, segments = tail[page + 5], tail[page + 26]
+    return bool(flags & 4) and table + segments + sum(tail[table : table + segments]) <= len(tail)

@@ -1,14 +1,16 @@
 """English words: the 28 emotions of GoEmotions, and valence and arousal as EmoBank's readers rate them.
 
 Two models of the emotions are averaged: the network of `musai.emotion.network` and a linear one over hashed n-grams.
-Valence and arousal are linear in what both make of a text, and in what a sentence encoder does where `train_emotion`
-was given one.
+Valence and arousal are linear in what both make of a text, in its outward form (length, punctuation, capitals: arousal
+shows in them), and in what a sentence encoder makes of it where `train_emotion` was given one.
 Data: Demszky et al., "GoEmotions" (2020); Buechel and Hahn, "EmoBank" (2017).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -77,6 +79,31 @@ class EnglishEmotions:
         return 1 / (1 + np.exp(-self.read(texts)[0]))
 
 
+COUNTED = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"!", r"\?", r",", r"[\"\u201c\u201d]", r"\.\.\.|\u2026", r"[:;]", r"-", r"\b[A-Z]{2,}\b", r"\d",
+        r"(?i)n't\b|\b(?:not|no|never)\b", r"(?i)\b(?:i|me|my|we|us|our)\b", r"(?i)\byou(?:r|rs)?\b",
+    )
+)  # fmt: skip
+ENDS = (".", "!", "?")
+
+
+def form(text: str) -> list[float]:
+    """How a text looks: its length in characters and words, what it counts of COUNTED (each as log(1 + n)), the mean
+    length of its words, the share of capitals, whether it begins with one, and how it ends."""
+    length, words = len(text), text.split()
+    return [
+        math.log1p(length),
+        math.log1p(len(words)),
+        *(math.log1p(len(pattern.findall(text))) for pattern in COUNTED),
+        length / (len(words) + 1),
+        sum(character.isupper() for character in text) / (length + 1),
+        float(text[:1].isupper()),
+        *(float(text.endswith(end)) for end in ENDS),
+    ]
+
+
 @dataclasses.dataclass
 class AffectFeatures:
     """What valence and arousal are read from."""
@@ -85,15 +112,16 @@ class AffectFeatures:
     sentences: Sentences | None = None
 
     def of(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 [texts, 28 + 6 hidden], and the encoder's width where there is one."""
-        parts = [*self.emotions.read(texts), *([self.sentences.read(texts)] if self.sentences else [])]
+        """float32 [texts, 28 + 6 hidden + those of `form`], and the encoder's width where there is one."""
+        outward = np.array([form(text) for text in texts], np.float32)
+        parts = [*self.emotions.read(texts), outward, *([self.sentences.read(texts)] if self.sentences else [])]
         return np.concatenate(parts, axis=1)
 
 
 @dataclasses.dataclass
 class EnglishAffect:
     """Valence and arousal on the scale of `musai.emotion.fusion`: weights [features, 2] on standardised features, which
-    `AffectFeatures` makes; ngrams: the same two from n-grams, `share` of the former."""
+    `AffectFeatures` makes; ngrams: the same two from n-grams; share float [2] of the former."""
 
     features: AffectFeatures
     centre: np.ndarray
@@ -101,7 +129,7 @@ class EnglishAffect:
     weights: np.ndarray
     offset: np.ndarray
     ngrams: linear.LinearModel
-    share: float
+    share: np.ndarray
 
     def read(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 2]: valence, arousal."""
@@ -110,11 +138,11 @@ class EnglishAffect:
         return self.share * by_network + (1 - self.share) * self.ngrams.scores(texts)
 
     @staticmethod
-    def of(emotions: EnglishEmotions, tensors: dict[str, np.ndarray], share: float) -> EnglishAffect:
+    def of(emotions: EnglishEmotions, tensors: dict[str, np.ndarray], share: Sequence[float]) -> EnglishAffect:
         weights = tensors["ngrams"].astype(np.float32) * tensors["ngrams_scale"]
         model = linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["ngrams_offset"])
         centre, spread, dense, offset = (
             tensors[name].astype(np.float32) for name in ("centre", "spread", "weights", "offset")
         )
         features = AffectFeatures(emotions, Sentences.of(tensors))
-        return EnglishAffect(features, centre, spread, dense, offset, model, share)
+        return EnglishAffect(features, centre, spread, dense, offset, model, np.array(share, np.float32))

@@ -23,14 +23,18 @@ SOURCES = ("lyrics", "audio", "midi", "tags")
 @dataclasses.dataclass(frozen=True)
 class Calibration:
     """Platt's map from the probability of the label to how often such a label is right:
-    1 / (1 + exp(-(offset + slope logit p))) (J. Platt, "Probabilistic outputs for support vector machines", 1999)."""
+    1 / (1 + exp(-(offset + label's own offset + slope logit p))) (J. Platt, "Probabilistic outputs for support vector
+    machines", 1999). Labels have offsets, for they are not equally common and errors are no true normal distributions:
+    what a source calls happy may be right far more often than what it calls sad with the same probability."""
 
     offset: float = 0.0
     slope: float = 1.0
+    of_label: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    def __call__(self, probability: float) -> float:
+    def __call__(self, probability: float, label: str | None = None) -> float:
         p = min(max(probability, 1e-6), 1 - 1e-6)
-        return 1 / (1 + math.exp(-(self.offset + self.slope * math.log(p / (1 - p)))))
+        offset = self.offset + (self.of_label.get(label, 0.0) if label else 0.0)
+        return 1 / (1 + math.exp(-(offset + self.slope * math.log(p / (1 - p)))))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Reading:
     arousal: float
     valence_error: float
     arousal_error: float
-    calibration: Calibration = Calibration()
+    calibration: Calibration = dataclasses.field(default_factory=Calibration)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +70,7 @@ def fuse(readings: Sequence[Reading]) -> Emotion | None:
     likely = probabilities(valence, valence_spread, arousal, arousal_spread)
     label = label_of(valence, arousal)
     weights = [1 / (r.valence_error * r.arousal_error) for r in readings]
-    sure = sum(w * r.calibration(likely[label]) for w, r in zip(weights, readings, strict=True)) / sum(weights)
+    sure = sum(w * r.calibration(likely[label], label) for w, r in zip(weights, readings, strict=True)) / sum(weights)
     names = {reading.source for reading in readings}
     return Emotion(
         valence=_bounded(valence),

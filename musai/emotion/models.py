@@ -6,14 +6,16 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from musai.emotion import lexicon, linear, sound_tags, text
 from musai.emotion.chinese import NGRAMS, ChineseReader
 from musai.emotion.fusion import PRIOR_SPREAD, Reading
-from musai.emotion.notes import NotesHead, features
-from musai.emotion.sound import SoundHead
+from musai.emotion.kernel import KernelHead
+from musai.emotion.notes import features
+from musai.emotion.notes_head import NotesHead, opened
 from musai.emotion.weights import Card, Stored
 from musai.errors import MusaiError
 from musai.music.notes import Piece
@@ -62,7 +64,7 @@ class Models:
         that the tagger among them hears; None where there is neither."""
         for name, read in (("sound", self._by_head), (sound_tags.NAME, self._by_tags)):
             card = self.cards.get(name)
-            if card is not None and set(_models_of(name, card)) <= embeddings.keys():
+            if card is not None and set(_setting(name, card, "models")) <= embeddings.keys():
                 heard = np.concatenate([np.asarray(embeddings[model]) for model in card.settings["models"]])
                 return _reading("audio", read(heard[None])[0], card)
         return None
@@ -93,7 +95,7 @@ class Models:
         tensors, card = self.stored["english_emotions"].opened()
         emotions = EnglishEmotions.of(tensors, card.settings["network_share"])
         tensors, card = self.stored["english_affect"].opened()
-        return EnglishAffect.of(emotions, tensors, card.settings["network_share"])
+        return EnglishAffect.of(emotions, tensors, _setting("english_affect", card, "shares"))
 
     @functools.cached_property
     def chinese(self) -> ChineseReader:
@@ -107,7 +109,7 @@ class Models:
     @functools.cached_property
     def notes_head(self) -> NotesHead:
         tensors, card = self.stored["notes"].opened()
-        return NotesHead(tuple(card.settings["names"]), **tensors)
+        return opened(tensors, card.settings)
 
     @functools.cached_property
     def tagger(self) -> dict[str, np.ndarray]:
@@ -115,17 +117,15 @@ class Models:
         return self.stored[sound_tags.NAME].opened()[0]
 
     @functools.cached_property
-    def sound_head(self) -> SoundHead:
+    def sound_head(self) -> KernelHead:
         tensors, card = self.stored["sound"].opened()
-        return SoundHead(**tensors, sizes=card.settings["sizes"], scales=card.settings["scales"])
+        return KernelHead.of(tensors, card.settings)
 
 
-def _models_of(name: str, card: Card) -> list[str]:
-    """The embedders that a head was trained on."""
-    if "models" not in card.settings:
+def _setting(name: str, card: Card, key: str) -> Any:
+    if key not in card.settings:
         raise MusaiError(f"{name}: trained by an earlier version of MusAI; `musai run train_emotion` trains it again")
-    found: list[str] = card.settings["models"]
-    return found
+    return card.settings[key]
 
 
 def digest(stored: Mapping[str, Stored]) -> str:

@@ -8,58 +8,79 @@ melody and consonance.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
 
 import numpy as np
 
-from musai.music.keys import MAJOR_PROFILE, MINOR_PROFILE, chroma, key_of
-from musai.music.notes import STEPS_PER_QUARTER, Piece, melody
+from musai.emotion.chords import chord_features, mode_features
+from musai.music.keys import Key, chroma, key_of
+from musai.music.notes import STEPS_PER_QUARTER, Piece, melody, piece_of
 
 SHORTEST_PIECE = 8  # notes; of fewer nothing can be said
 STACCATO = 0.6  # share of the time to the next onset that a note sounds
 FAST_S = 0.15  # onsets nearer than this are a fast passage
 DISSONANT, THIRDS = (1, 2, 6, 10, 11), {"major_third": 4, "minor_third": 3}  # vertical intervals modulo the octave
-PROFILES = (MAJOR_PROFILE, MINOR_PROFILE)
+NEAR = 24  # notes before one that may sound with it
 SIMULTANEOUS = 4_000  # notes among which vertical intervals are counted; a longer piece is heard by its beginning
 
 
 def features(piece: Piece) -> dict[str, float] | None:
     """Name -> value, always the same names; None for a piece of fewer than SHORTEST_PIECE pitched notes.
 
-    Times are in seconds, pitches in semitones (MIDI numbers), loudness in MIDI velocities; shares are 0..1.
+    Half of it is told by the whole piece, half by its parts (first and second half, and the middle), so that one odd
+    passage says less. Times are in seconds, pitches in semitones (MIDI numbers), loudness in MIDI velocities; shares
+    are 0..1.
     """
     pitched = piece.pitched()
     if len(pitched) < SHORTEST_PIECE:
         return None
-    seconds = 60 / (piece.tempo_bpm * STEPS_PER_QUARTER)
+    whole, end = of_part(pitched), pitched.end
+    cuts = ((0, end // 2), (end // 2, end), (end // 4, 3 * end // 4))
+    parts = [part for part in (_between(pitched, *cut) for cut in cuts) if len(part) >= SHORTEST_PIECE]
+    heard = [of_part(part) for part in parts] or [whole]
+    return {name: (value + sum(part[name] for part in heard) / len(heard)) / 2 for name, value in whole.items()}
+
+
+def of_part(pitched: Piece) -> dict[str, float]:
+    """`features` of pitched notes, at least SHORTEST_PIECE, as one passage."""
+    return {name: value for group in _groups(pitched).values() for name, value in group.items()}
+
+
+def _groups(pitched: Piece) -> dict[str, dict[str, float]]:
+    seconds, key, tune = 60 / (pitched.tempo_bpm * STEPS_PER_QUARTER), key_of(pitched), melody(pitched)
     return {
-        **_mode(pitched),
-        **_time(pitched, seconds),
-        **_beat(pitched),
-        **_register(pitched),
-        **_dynamics(pitched),
-        **_melody(melody(pitched), seconds),
-        **_harmony(pitched),
+        "mode": {**_mode(pitched, key), **mode_features(pitched)},
+        "chords": {**chord_features(pitched, key.tonic), **_consonance(pitched)},
+        "time": {**_time(pitched, seconds), "log_melody_duration": float(np.log(tune.duration.mean() * seconds))},
+        "beat": _beat(pitched),
+        "register": {**_register(pitched), **_dynamics(pitched)},
+        "melody": _melody(tune),
     }
 
 
-def _mode(piece: Piece) -> dict[str, float]:
-    key, sounding = key_of(piece), chroma(piece)
+@functools.cache
+def group_names() -> dict[str, tuple[str, ...]]:
+    """The names of `features` by what they describe."""
+    return {group: tuple(found) for group, found in _groups(piece_of([(60, 0, 1, 1, 0)] * SHORTEST_PIECE)).items()}
+
+
+def _between(piece: Piece, start: int, stop: int) -> Piece:
+    """The notes that begin from step `start` on and before `stop`, from step 0."""
+    part = piece.where((piece.onset >= start) & (piece.onset < stop))
+    return dataclasses.replace(part, onset=part.onset - start)
+
+
+def _mode(piece: Piece, key: Key) -> dict[str, float]:
+    sounding = chroma(piece)
     share = np.roll(sounding / sounding.sum(), -key.tonic)
-    best = [max(_correlation(np.roll(sounding, -t), profile) for t in range(12)) for profile in PROFILES]
     entropy = float(-(share[share > 0] * np.log2(share[share > 0])).sum())
     degrees = {f"degree_{number}": float(share[number]) for number in range(12)}
     return {
         "minor": float(key.minor),
-        "majorness": best[0] - best[1],
         "key_clarity": key.correlation,
         "pitch_class_entropy": entropy,
         **degrees,
     }
-
-
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) else 0.0
 
 
 def _time(piece: Piece, seconds: float) -> dict[str, float]:
@@ -70,6 +91,7 @@ def _time(piece: Piece, seconds: float) -> dict[str, float]:
     next_onset = np.searchsorted(onsets, piece.onset, side="right")
     until = np.append(onsets, piece.end)[next_onset] - piece.onset
     held = np.minimum(piece.duration / np.maximum(until, 1), 4)
+    shares = np.bincount(np.minimum(np.diff(onsets), 4 * STEPS_PER_QUARTER)) / max(len(onsets) - 1, 1)
     return {
         "log_tempo": float(np.log(piece.tempo_bpm)),
         "log_notes_a_second": float(np.log(len(piece) / length)),
@@ -85,6 +107,9 @@ def _time(piece: Piece, seconds: float) -> dict[str, float]:
         "staccato_share": float((held < STACCATO).mean()),
         "held_share": float((held > 1.5).mean()),
         "silence_share": 1 - _covered(piece) / max(piece.end, 1),
+        "notes_an_onset": len(piece) / len(onsets),
+        "sounding_mean": float(piece.duration.sum() / max(piece.end, 1)),
+        "rhythm_entropy": float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum()),
     }
 
 
@@ -98,13 +123,10 @@ def _covered(piece: Piece) -> int:
 
 def _beat(piece: Piece) -> dict[str, float]:
     place = np.unique(piece.onset) % STEPS_PER_QUARTER
-    gaps = np.diff(np.unique(piece.onset))
-    shares = np.bincount(np.minimum(gaps, 4 * STEPS_PER_QUARTER)) / max(len(gaps), 1)
     return {
         "on_beat_share": float((place == 0).mean()),
         "off_eighth_share": float((place % (STEPS_PER_QUARTER // 2) != 0).mean()),
         "triplet_share": float(((place % 4 == 0) & (place > 0)).mean()),
-        "rhythm_entropy": float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum()),
         "triple_meter": float(piece.meter[0] % 3 == 0),
     }
 
@@ -133,7 +155,7 @@ def _dynamics(piece: Piece) -> dict[str, float]:
     }
 
 
-def _melody(top: Piece, seconds: float) -> dict[str, float]:
+def _melody(top: Piece) -> dict[str, float]:
     moves = np.diff(top.pitch).astype(float)
     size = np.abs(moves)
     if not len(moves):
@@ -147,57 +169,22 @@ def _melody(top: Piece, seconds: float) -> dict[str, float]:
         "melody_leap_share": float((size > 7).mean()),
         "melody_rise_share": float((moves > 0).mean()),
         "melody_semitone_share": float((size == 1).mean()),
-        "log_melody_duration": float(np.log(top.duration.mean() * seconds)),
     }
 
 
-def _harmony(piece: Piece) -> dict[str, float]:
+def _consonance(piece: Piece) -> dict[str, float]:
     first = piece.where(np.arange(min(len(piece), SIMULTANEOUS)))
     stop = first.onset + first.duration
     counts = np.zeros(12)
-    for n in range(len(first)):  # notes that sound when note n begins, and began no later
-        earlier = slice(max(0, n - 24), n)
-        sounding = stop[earlier] > first.onset[n]
-        counts += np.bincount(np.abs(first.pitch[earlier][sounding] - first.pitch[n]) % 12, minlength=12)
+    for back in range(1, min(NEAR, len(first) - 1) + 1):  # notes that still sound when the `back`th after them begins
+        sounding = stop[:-back] > first.onset[back:]
+        interval = np.abs(first.pitch[:-back] - first.pitch[back:])[sounding] % 12
+        counts += np.bincount(interval, minlength=12)
     share = counts / max(counts.sum(), 1)
-    onsets = len(np.unique(piece.onset))
     return {
-        "notes_an_onset": len(piece) / onsets,
-        "sounding_mean": float(piece.duration.sum() / max(piece.end, 1)),
         "dissonance": float(share[list(DISSONANT)].sum()),
         "tritone_share": float(share[6]),
         "fifth_share": float(share[7] + share[5]),
         "octave_share": float(share[0]),
         **{name: float(share[interval]) for name, interval in THIRDS.items()},
     }
-
-
-# What the head that ships goes by: few enough that its coefficients are facts about music, not a copy of the data.
-CHOSEN = (
-    "minor", "majorness", "degree_3", "degree_4", "degree_8", "degree_10", "log_tempo", "log_notes_a_second",
-    "log_onsets_a_second", "log_duration_mean", "fast_share", "gap_variation", "articulation", "staccato_share",
-    "held_share", "on_beat_share", "off_eighth_share", "pitch_mean", "pitch_range", "bass_share", "melody_mean",
-    "melody_leap_share", "velocity_mean", "sounding_mean", "dissonance", "minor_third", "major_third",
-)  # fmt: skip
-LIMIT = 3.0  # standard deviations of the training pieces beyond which a feature says no more
-
-
-@dataclasses.dataclass(frozen=True)
-class NotesHead:
-    """Valence and arousal, linear in standardised features: centre, spread float32 [n], weights [n, 2], offset [2]."""
-
-    names: tuple[str, ...]
-    centre: np.ndarray
-    spread: np.ndarray
-    weights: np.ndarray
-    offset: np.ndarray
-
-    def read(self, found: Mapping[str, float]) -> tuple[float, float]:
-        """(valence, arousal) of `features(piece)`."""
-        valence, arousal = self.read_all(np.array([[found[name] for name in self.names]]))[0]
-        return float(valence), float(arousal)
-
-    def read_all(self, table: np.ndarray) -> np.ndarray:
-        """Valence and arousal [pieces, 2] of features [pieces, n] in the order of `names`."""
-        scaled = np.clip((table - self.centre) / self.spread, -LIMIT, LIMIT)
-        return np.asarray(scaled @ self.weights + self.offset)

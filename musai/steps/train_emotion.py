@@ -40,10 +40,10 @@ def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
         emotions = english.train_emotions(files["english_emotions"], files.get("word_vectors"), seed, say)
         yield "english_emotions", emotions
     if "english_affect" in files and emotions:
-        from musai.emotion.training import english
+        from musai.emotion.training import affect
 
         encoder = files.get("sentence_encoder")
-        yield "english_affect", english.train_affect(files["english_affect"], emotions, encoder, seed)
+        yield "english_affect", affect.train_affect(files["english_affect"], emotions, encoder, seed)
     if "chinese_reviews" in files:
         from musai.emotion.training import chinese
 

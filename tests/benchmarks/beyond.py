@@ -141,10 +141,8 @@ def fitted(train: sp.csr_matrix, data: Data, config: Config) -> tuple[Models, np
     matrix = weighted(train, config, listeners)
     factors = als.train(matrix, config.factorization, config.seed, 1)
     near = linear.linear(matrix, config.similarity, 1).tocsr()
-    fold = FoldIn(
-        factors.tracks, fold_in.prepared(factors.tracks), fold_in.scale_of(matrix, config.factorization),
-        config.factorization,
-    )  # fmt: skip
+    scales = fold_in.scales_of(matrix, config.factorization)
+    fold = FoldIn(factors.tracks, fold_in.prepared(factors.tracks), *scales, config.factorization)
     place = np.empty(items, np.int32)
     place[np.argsort(-listeners, kind="stable")] = np.arange(items, dtype=np.int32)
     arrays: dict[str, Any] = {

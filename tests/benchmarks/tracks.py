@@ -23,7 +23,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from musai import config
 from musai.embedding.log_mel import HOP, MELS, N_FFT
 from musai.embedding.tracks import Embedder, Heard, embedded, embedder_of, opened
-from musai.emotion import sound
+from musai.emotion import kernel
 from musai.emotion.sound import EMOTIFY
 from tests.benchmarks import emotify_data, new_tracks
 
@@ -120,7 +120,7 @@ Folds = Iterable[tuple[np.ndarray, np.ndarray]]
 def _held_out(parts: list[np.ndarray], targets: np.ndarray, folds: Folds) -> np.ndarray:
     known, sizes, found = np.hstack(parts), [part.shape[1] for part in parts], np.zeros(targets.shape)
     for train, test in folds:
-        found[test] = sound.fit(known[train], targets[train], sizes).read(known[test])
+        found[test] = kernel.fit(known[train], targets[train], sizes).read(known[test])
     return found
 
 

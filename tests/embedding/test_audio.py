@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -77,12 +78,44 @@ def cut(path, share):
     return path
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
-def test_a_truncated_file_is_refused(sound_file, name):
+@pytest.mark.parametrize("share", [0.999, 0.6])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff"])
+def test_a_truncated_file_is_refused(sound_file, name, share):
     whole = sound_file(name)
     assert len(excerpts(whole, PLAN)) == 3
     with pytest.raises(Unusable, match=r"truncated|no sound file that can be decoded"):
-        excerpts(cut(whole, 0.6), PLAN)
+        excerpts(cut(whole, share), PLAN)
+
+
+def test_bytes_after_the_end_do_no_harm(sound_file):
+    for name in ("a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff"):
+        path = sound_file(name)
+        path.write_bytes(path.read_bytes() + bytes(5000))
+        assert len(excerpts(path, PLAN)) == 3
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW"])
+def test_every_kind_of_sample_is_the_same_sound(tmp_path, subtype):
+    soundfile.write(tmp_path / "a.wav", np.repeat(tone(6), 6, axis=1), SAMPLE_RATE, subtype=subtype)
+    found = excerpts(tmp_path / "a.wav", PLAN)
+    assert found.shape == (3, 32_000)
+    np.testing.assert_allclose(found[0], tone(6)[:32_000, 0], atol=0.03)
+
+
+def test_a_flac_that_was_streamed_says_so(sound_file):
+    path = sound_file("a.flac")
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the number of samples, 36 bits of STREAMINFO: 0 is unknown
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(Unusable, match=r"^does not say how long it is$"):
+        excerpts(path, PLAN)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(Unusable, match="no regular file"):
+        content_hash(tmp_path / "pipe.wav")
 
 
 def test_an_ogg_file_is_whole_wherever_its_excerpts_lie(tmp_path):
@@ -118,7 +151,14 @@ def test_what_else_cannot_be_used_says_why(tmp_path, sound_file):
     broken[100] = np.nan
     soundfile.write(tmp_path / "nan.wav", broken, 16_000, subtype="FLOAT")
     refused(tmp_path / "nan.wav")
+    broken[100] = 1e30  # its power is beyond float32
+    soundfile.write(tmp_path / "loud.wav", broken, 16_000, subtype="FLOAT")
+    refused(tmp_path / "loud.wav")
+    soundfile.write(tmp_path / "constant.wav", np.full(64_000, 0.5), 16_000)
+    refused(tmp_path / "constant.wav")
     refused(sound_file("click.wav", seconds=0.2))
+    soundfile.write(tmp_path / "one.ogg", tone(1)[:1], 16_000)
+    refused(tmp_path / "one.ogg")
     refused(sound_file("ten.ogg", seconds=12), Plan(2.0, 3, 10.0))
     assert reasons == {
         "empty.mp3": "empty file",
@@ -127,6 +167,9 @@ def test_what_else_cannot_be_used_says_why(tmp_path, sound_file):
         "called.mp3": "mislabelled: .mp3 by name, WAV by content",
         "silence.flac": "silent",
         "nan.wav": "samples that are not finite numbers",
+        "loud.wav": "samples far beyond full scale",
+        "constant.wav": "silent",
+        "one.ogg": "shorter than 0.5 s",
         "click.wav": "shorter than 0.5 s",
         "ten.ogg": "longer than 0.00277778 h",
     }

@@ -53,6 +53,26 @@ def test_boasting_does_not_run_away(kind: str) -> None:
     assert (learnt.offset, learnt.slope) == pytest.approx(best.x, abs=1e-3)
 
 
+def test_a_label_that_is_less_right_than_it_says_has_an_offset_of_its_own() -> None:
+    rng = np.random.default_rng(5)
+    stated = rng.uniform(0.3, 0.7, 6_000)
+    labels = [("happy", "sad")[number % 2] for number in range(6_000)]
+    sad = np.array(labels) == "sad"
+    right = rng.random(6_000) < np.where(sad, 0.4, 1.2) * stated
+    shared, own = fit(stated[:4_000], right[:4_000]), fit(stated[:4_000], right[:4_000], labels[:4_000])
+    rest = list(zip(stated[4_000:], labels[4_000:], strict=True))
+    for learnt, error in ((shared, pytest.approx(0.2, abs=0.03)), (own, pytest.approx(0, abs=0.03))):
+        said = np.array([learnt(p, label) for p, label in rest])
+        assert (said - right[4_000:])[sad[4_000:]].mean() == error
+
+
+def test_a_label_that_is_rarely_given_stays_near_the_others() -> None:
+    labels = ["happy"] * 500 + ["sad"]
+    learnt = fit(np.full(501, 0.5), np.array([True, False] * 250 + [False]), labels)
+    assert abs(learnt.of_label["sad"]) < 0.15
+    assert learnt(0.5, "calm") == learnt(0.5)
+
+
 def test_no_rows() -> None:
     with pytest.raises(ValueError, match="no rows"):
         fit(np.empty(0), np.empty(0, bool))

@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from musai.emotion import encoder
+from musai.emotion.english import form
 from musai.emotion.models import Models
-from musai.emotion.training import english
+from musai.emotion.training import affect
 from musai.emotion.weights import shipped
 from musai.errors import InputError
 
@@ -114,11 +115,11 @@ def test_valence_is_learnt_with_it_and_read_from_the_model_alone(folder: pathlib
         )
     pd.DataFrame(rows).to_csv(folder / "bank.csv", index=False)
     emotions = shipped()["english_emotions"]
-    made = english.train_affect(folder / "bank.csv", emotions, folder, seed=1)
+    made = affect.train_affect(folder / "bank.csv", emotions, folder, seed=1)
     tensors, card = made.opened()
     assert card.figures["test r, valence"] > 0.95
     assert card.data[-1]["file"] == "model.safetensors"
-    assert tensors["weights"].shape == (28 + 576 + encoder.HEARD * SIZE, 2)
+    assert tensors["weights"].shape == (28 + 576 + len(form("")) + encoder.HEARD * SIZE, 2)
     (folder / "model.safetensors").unlink()
     words = Models({"english_emotions": emotions, "english_affect": made}).words
     glad, sad = (words(f"the day is so {word} / a {word} song", "en") for word in ("glad", "sad"))

@@ -89,3 +89,11 @@ def test_the_calibration_of_a_source_is_applied() -> None:
     found = fuse([doubtful])
     assert found is not None
     assert found.confidence == pytest.approx(1 / (1 + math.exp(2)))
+
+
+def test_the_offset_of_the_label_that_is_given_counts() -> None:
+    learnt = Calibration(0.0, 0.0, {"happy": 1.0, "sad": -1.0})
+    for value, offset in ((0.5, 1.0), (-0.5, -1.0)):
+        found = fuse([Reading("midi", value, value, 0.2, 0.2, learnt)])
+        assert found is not None
+        assert found.confidence == pytest.approx(1 / (1 + math.exp(-offset)))

@@ -1,4 +1,4 @@
-"""The two models of English: 28 emotions from GoEmotions' files, valence and arousal from EmoBank's."""
+"""The 28 emotions of English, from GoEmotions' files."""
 
 from __future__ import annotations
 
@@ -9,25 +9,21 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
 
 from musai.emotion import linear
-from musai.emotion.encoder import WEIGHTS, opened
-from musai.emotion.english import EMOTIONS, NGRAMS, AffectFeatures, EnglishAffect, EnglishEmotions
+from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions
 from musai.emotion.network import PAD, EmotionReader, padded
 from musai.emotion.text import LONGEST_LINE, tokens
 from musai.emotion.training import files, schedule
-from musai.emotion.training.measures import best_thresholds, errors_of, macro_f1
+from musai.emotion.training.measures import best_thresholds, macro_f1
 from musai.emotion.weights import Card, Stored, stored, text_tensor
 
 VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
 VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
-STRENGTH, NGRAM_RIDGE = 4.0, 2.0  # of the regularisations; chosen on the dev parts
-RIDGES = (1000.0, 3000.0, 10_000.0)
-FOLDS = 5
+STRENGTH = 4.0  # of the regularisation; chosen on dev
 SHARES = np.linspace(0, 1, 21)
 COMMAND = "musai run train_emotion emotion.training.english_emotions=DIR emotion.training.english_affect=FILE"
 
@@ -168,99 +164,3 @@ def best_share(tensors: dict[str, np.ndarray], dev: Labelled) -> float:
         logits = share * by_network + (1 - share) * by_ngrams
         losses.append((np.logaddexp(0, logits) - dev.labels * logits).mean())
     return float(SHARES[int(np.argmin(losses))])
-
-
-def train_affect(path: pathlib.Path, emotions: Stored, encoder: pathlib.Path | None, seed: int) -> Stored:
-    """From EmoBank's CSV: ridge and share are chosen on dev by fits on train, errors and calibration come of fits that
-    leave folds of both out; then all of both is fitted, and measured on test. `encoder`: a folder, see
-    `musai.emotion.encoder`."""
-    bank = files.emobank(path)
-    tensors, card = emotions.opened()
-    reader = EnglishEmotions.of(tensors, card.settings["network_share"])
-    features = AffectFeatures(reader, opened(encoder) if encoder else None)
-    (train, _), (dev, _), (test, truth) = (bank[part] for part in _PARTS)
-    targets = np.concatenate([bank["train"][1], bank["dev"][1]])
-    both = _Read(features.of(train + dev), NGRAMS.counts(train + dev), targets)
-    of_train = np.arange(len(targets)) < len(train)
-    ridge, share = _chosen(both.rows(of_train), both.rows(~of_train))
-    fold = np.random.default_rng(seed).permutation(len(targets)) % FOLDS
-    held_out = np.zeros(targets.shape, np.float32)
-    for number in range(FOLDS):
-        rest, left_out = both.rows(fold != number), both.rows(fold == number)
-        by_features, by_ngrams = _fit_features(rest, ridge)[1](left_out), _fit_ngrams(rest)[1](left_out)
-        held_out[fold == number] = share * by_features + (1 - share) * by_ngrams
-    measured = errors_of(held_out, targets)
-    final = _fit_features(both, ridge)[0] | _fit_ngrams(both)[0]
-    final |= features.sentences.packed() if features.sentences else {}
-    found = EnglishAffect.of(reader, final, share).read(test)
-    figures = {
-        "test r, valence": float(np.corrcoef(found[:, 0], truth[:, 0])[0, 1]),
-        "test r, arousal": float(np.corrcoef(found[:, 1], truth[:, 1])[0, 1]),
-        "test calibration error": measured.calibration_error(found, truth),
-    }
-    data = [
-        {"name": "EmoBank (Buechel and Hahn, 2017)", "licence": "CC-BY-SA-4.0", **files.described(path)},
-        *card.data,
-    ]
-    if encoder:
-        data.append({"name": encoder.name, "licence": "as its owner says", **files.described(encoder / WEIGHTS)})
-    return stored(
-        final,
-        Card("english_affect", data, "CC-BY-SA-4.0", figures, COMMAND, *measured.for_card(), {"network_share": share}),
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Read:
-    """Texts as both models see them: features float32 [texts, n], counts [texts, width]; targets [texts, 2]."""
-
-    features: np.ndarray
-    counts: sp.csr_matrix
-    targets: np.ndarray
-
-    def rows(self, chosen: np.ndarray) -> _Read:
-        return _Read(self.features[chosen], self.counts[chosen], self.targets[chosen])
-
-
-Predict = Callable[[_Read], np.ndarray]
-
-
-def _chosen(train: _Read, dev: _Read) -> tuple[float, float]:
-    """(ridge, share of the features) that miss dev least, fitted on train."""
-    by_ngrams, best = _fit_ngrams(train)[1](dev), (np.inf, 0.0, 0.0)
-    for ridge in RIDGES:
-        by_features = _fit_features(train, ridge)[1](dev)
-        misses = [((share * by_features + (1 - share) * by_ngrams - dev.targets) ** 2).mean() for share in SHARES]
-        best = min(best, (min(misses), ridge, float(SHARES[int(np.argmin(misses))])))
-    return best[1:]
-
-
-def _fit_features(rows: _Read, ridge: float) -> tuple[dict[str, np.ndarray], Predict]:
-    """(tensors of the ridge regression on features, what it predicts of others)."""
-    from sklearn.linear_model import Ridge
-
-    centre, spread = rows.features.mean(0), rows.features.std(0) + 1e-3
-    model = Ridge(ridge).fit((rows.features - centre) / spread, rows.targets)
-    tensors = {
-        "centre": centre.astype(np.float16),
-        "spread": spread.astype(np.float16),
-        "weights": model.coef_.T.astype(np.float16),
-        "offset": model.intercept_.astype(np.float32),
-    }
-    return tensors, lambda others: model.predict((others.features - centre) / spread)
-
-
-def _fit_ngrams(rows: _Read) -> tuple[dict[str, np.ndarray], Predict]:
-    """The same on n-grams."""
-    from sklearn.linear_model import Ridge
-
-    idf = linear.inverse_document_frequency(rows.counts)
-    model = Ridge(NGRAM_RIDGE, solver="sparse_cg").fit(NGRAMS.weighted(rows.counts, idf), rows.targets)
-    ngrams, scale = linear.quantised(model.coef_.T)
-    tensors = {
-        "idf": idf.astype(np.float16),
-        "ngrams": ngrams,
-        "ngrams_scale": scale,
-        "ngrams_offset": model.intercept_.astype(np.float32),
-    }
-    return tensors, lambda others: model.predict(NGRAMS.weighted(others.counts, idf))

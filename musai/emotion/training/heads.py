@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from musai.emotion import notes, sound
+from musai.emotion import kernel, notes, notes_head
+from musai.emotion.calibration import expected_calibration_error
 from musai.emotion.training import files
-from musai.emotion.training.measures import Measured, errors_of, scaled
+from musai.emotion.training.measures import Measured, errors_of, held_out_confidence, scaled
 from musai.emotion.weights import Card, Stored, stored
 from musai.errors import InputError
 from musai.music.midi import MidiFault, read_midi
@@ -19,8 +20,11 @@ GROUPS = ("group", "game", "artist")  # columns that keep pieces of one origin i
 Fit = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
 
 
-def train_notes(path: pathlib.Path, seed: int, say: Callable[[str], None]) -> Stored:
-    """From a CSV of midi (a path from its folder on), valence, arousal (around a neutral 0) and a column of GROUPS."""
+def train_notes(path: pathlib.Path, seed: int, say: Callable[[str], None], linear: bool = False) -> Stored:
+    """From a CSV of midi (a path from its folder on), valence, arousal (around a neutral 0; the mean of several
+    listeners teaches more than its sign) and a column of GROUPS. `linear`: a few coefficients, as they may be
+    shipped; else a kernel machine that holds what it learnt from."""
+    names = notes_head.CHOSEN if linear else kernel_names()
     rows = files.table(path, ("midi", "valence", "arousal"))
     features, kept = [], []
     for row in rows:
@@ -30,30 +34,45 @@ def train_notes(path: pathlib.Path, seed: int, say: Callable[[str], None]) -> St
             say(f"{row['midi']} is left out: {error}")
             continue
         if found:
-            features.append([found[name] for name in notes.CHOSEN])
+            features.append([found[name] for name in names])
             kept.append(row)
     if len(kept) < 2 * FOLDS:
         raise InputError(f"{path}: {len(kept)} pieces that can be read are too few")
-    table, targets = np.array(features), scaled(_targets(kept))
-    measured, held_out = cross_validated(table, targets, grouped(kept, seed), lambda x, y: fit_notes(x, y).read_all)
-    head = fit_notes(table, targets)
-    tensors = {name: getattr(head, name).astype(np.float32) for name in ("centre", "spread", "weights", "offset")}
+    fit = fit_linear if linear else fit_kernel
+    table, targets, fold = np.array(features), scaled(_targets(kept)), grouped(kept, seed)
+    measured, held_out = cross_validated(table, targets, fold, lambda x, y: fit(x, y).read_all)
+    head = fit(table, targets)
     data = [{"name": path.stem, "licence": "as its owner says", **files.described(path)}]
+    licence = "measured facts: coefficients of a linear model" if linear else "as its data"
+    tensors, settings = notes_head.packed(head)
     card = Card(
-        "notes", data, "measured facts: coefficients of a linear model", _figures(held_out, targets, measured),
-        "musai run train_emotion emotion.training.notes=FILE", *measured.for_card(), {"names": notes.CHOSEN},
+        "notes", data, licence, _figures(held_out, targets, fold),
+        "musai run train_emotion emotion.training.notes=FILE", *measured.for_card(), settings,
     )  # fmt: skip
     return stored(tensors, card)
 
 
-def fit_notes(table: np.ndarray, targets: np.ndarray) -> notes.NotesHead:
+def kernel_names() -> tuple[str, ...]:
+    return tuple(name for group in notes_head.HEARD for name in notes.group_names()[group])
+
+
+def fit_linear(table: np.ndarray, targets: np.ndarray) -> notes_head.NotesHead:
     """Ridge regression on standardised features; table float [pieces, len(CHOSEN)], targets [pieces, 2]."""
     from sklearn.linear_model import Ridge
 
-    centre, spread = table.mean(0), table.std(0) + 1e-6
-    scaled_table = np.clip((table - centre) / spread, -notes.LIMIT, notes.LIMIT)
+    centre, spread = kernel.standard(table)
+    scaled_table = np.clip((table - centre) / spread, -notes_head.LIMIT, notes_head.LIMIT)
     model = Ridge(NOTES_RIDGE).fit(scaled_table, targets)
-    return notes.NotesHead(notes.CHOSEN, centre, spread, model.coef_.T, model.intercept_)
+    return notes_head.NotesHead(notes_head.CHOSEN, centre, spread, notes_head.Linear(model.coef_.T, model.intercept_))
+
+
+def fit_kernel(table: np.ndarray, targets: np.ndarray) -> notes_head.NotesHead:
+    """A kernel a group of features; table float [pieces, len(kernel_names())], targets [pieces, 2]."""
+    centre, spread = kernel.standard(table)
+    scaled_table = np.clip((table - centre) / spread, -notes_head.LIMIT, notes_head.LIMIT)
+    sizes = [len(notes.group_names()[group]) for group in notes_head.HEARD]
+    valence, arousal = (kernel.fit(scaled_table, targets[:, [axis]], sizes) for axis in range(2))
+    return notes_head.NotesHead(kernel_names(), centre, spread, notes_head.ByKernel((valence, arousal)))
 
 
 def train_sound(path: pathlib.Path, embeddings: Mapping[str, Mapping[str, np.ndarray]], seed: int) -> Stored:
@@ -66,16 +85,14 @@ def train_sound(path: pathlib.Path, embeddings: Mapping[str, Mapping[str, np.nda
     parts = [np.stack([embeddings[model][row["track_id"]] for row in rows]) for model in models]
     known, sizes = np.hstack(parts).astype(np.float64), [part.shape[1] for part in parts]
     targets, fold = scaled(_targets(rows)), grouped(rows, seed)
-    measured, held_out = cross_validated(known, targets, fold, lambda x, y: sound.fit(x, y, sizes).read)
-    head = sound.fit(known, targets, sizes)
-    tensors = {
-        name: getattr(head, name).astype(np.float32) for name in ("centre", "spread", "known", "weights", "offset")
-    }
+    measured, held_out = cross_validated(known, targets, fold, lambda x, y: kernel.fit(x, y, sizes).read)
+    head = kernel.fit(known, targets, sizes)
+    tensors, settings = head.packed()
     data = [{"name": path.stem, "licence": "as its owner says", **files.described(path)}]
     card = Card(
-        "sound", data, "as its data", _figures(held_out, targets, measured),
+        "sound", data, "as its data", _figures(held_out, targets, fold),
         "musai run train_emotion emotion.training.sound=FILE", *measured.for_card(),
-        {"models": models, "sizes": sizes, "scales": head.scales},
+        {"models": models, **settings},
     )  # fmt: skip
     return stored(tensors, card)
 
@@ -107,11 +124,11 @@ def _targets(rows: Sequence[Mapping[str, str]]) -> np.ndarray:
     return np.array([[float(row["valence"]), float(row["arousal"])] for row in rows])
 
 
-def _figures(found: np.ndarray, targets: np.ndarray, measured: Measured) -> dict[str, float]:
+def _figures(found: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> dict[str, float]:
     agree = (found > 0) == (targets > 0)
     return {
         "held-out sign of valence": float(agree[:, 0].mean()),
         "held-out sign of arousal": float(agree[:, 1].mean()),
         "held-out quadrant": float(agree.all(axis=1).mean()),
-        "held-out calibration error": measured.calibration_error(found, targets),
+        "held-out calibration error": expected_calibration_error(*held_out_confidence(found, targets, fold)),
     }

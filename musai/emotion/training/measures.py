@@ -41,8 +41,8 @@ class Measured:
 
     def stated(self, found: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(confidence float [rows], whether the label is right bool [rows]) of valence and arousal [rows, 2]."""
-        raw, right = _stated(found, truth, self.valence_error, self.arousal_error)
-        return np.array([self.calibration(p) for p in raw]), right
+        labels, raw, right = _said(found, truth, self.valence_error, self.arousal_error)
+        return np.array([self.calibration(p, label) for p, label in zip(raw, labels, strict=True)]), right
 
     def calibration_error(self, found: np.ndarray, truth: np.ndarray) -> float:
         return calibration.expected_calibration_error(*self.stated(found, truth))
@@ -51,19 +51,27 @@ class Measured:
 def errors_of(found: np.ndarray, truth: np.ndarray) -> Measured:
     """From held-out predictions and truth, both [rows, 2] on the scale of `musai.emotion.fusion`."""
     valence_error, arousal_error = np.sqrt(((found - truth) ** 2).mean(0)).tolist()
-    raw, right = _stated(found, truth, valence_error, arousal_error)
-    return Measured(valence_error, arousal_error, calibration.fit(raw, right))
+    labels, raw, right = _said(found, truth, valence_error, arousal_error)
+    return Measured(valence_error, arousal_error, calibration.fit(raw, right, labels))
 
 
-def _stated(
+def held_out_confidence(found: np.ndarray, truth: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `Measured.stated`, each row by the errors and the calibration of the other folds; fold int [rows]."""
+    stated, right = np.zeros(len(found)), np.zeros(len(found), bool)
+    for number in np.unique(fold):
+        own = fold == number
+        stated[own], right[own] = errors_of(found[~own], truth[~own]).stated(found[own], truth[own])
+    return stated, right
+
+
+def _said(
     found: np.ndarray, truth: np.ndarray, valence_error: float, arousal_error: float
-) -> tuple[np.ndarray, np.ndarray]:
-    raw, right = [], []
-    for (valence, arousal), true in zip(found.tolist(), truth.tolist(), strict=True):
-        label = label_of(valence, arousal)
-        raw.append(probabilities(valence, valence_error, arousal, arousal_error)[label])
-        right.append(label == label_of(*true))
-    return np.array(raw), np.array(right, bool)
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """(label, its probability, whether it is right) of each row."""
+    labels = [label_of(*row) for row in found.tolist()]
+    likely = [probabilities(v, valence_error, a, arousal_error) for v, a in found.tolist()]
+    raw = np.array([one[label] for one, label in zip(likely, labels, strict=True)])
+    return labels, raw, np.array([label_of(*row) for row in truth.tolist()]) == labels
 
 
 def scaled(ratings: np.ndarray) -> np.ndarray:
