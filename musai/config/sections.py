@@ -361,7 +361,8 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
 
 
-NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn", "contrastive", "mood")  # parts of the blend beside similarity.track_methods
+# Parts of the blend beside similarity.track_methods.
+NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn", "contrastive", "mood")
 
 
 def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:

@@ -26,8 +26,8 @@ MORE = 16  # vectors beyond f that are carried along, so that the last of f conv
 
 
 def low_pass(matrix: sp.csr_matrix, factors: int, seed: int) -> Projection:
-    """left = D_I^-1/2 V and right = D_I^1/2 V, from `matrix` [users, items]; f is `factors`, or the number of items where
-    that is less."""
+    """left = D_I^-1/2 V and right = D_I^1/2 V, from `matrix` [users, items]; f is `factors`, or the number of items
+    where that is less."""
     items = matrix.shape[1]
     listeners = np.bincount(matrix.indices, minlength=items).astype(np.float32)
     tracks = np.diff(matrix.indptr).astype(np.float32)

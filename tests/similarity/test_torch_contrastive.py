@@ -35,7 +35,8 @@ def settings(similarity):
 
 
 def ends_of(matrix: sp.csr_matrix) -> torch_contrastive.Graph:
-    return torch_contrastive.Graph(*(torch_contrastive._rows(m, torch.device("cpu")) for m in (matrix, matrix.T.tocsr())))
+    sides = (torch_contrastive._rows(side, torch.device("cpu")) for side in (matrix, matrix.T.tocsr()))
+    return torch_contrastive.Graph(*sides)
 
 
 def test_a_listener_gets_the_tracks_of_the_own_group(pattern, settings) -> None:
@@ -115,7 +116,8 @@ def test_the_threads_of_the_process_are_what_they_were(pattern, settings) -> Non
 def test_minutes_end_it(pattern, settings, capfd) -> None:
     made = contrastive(sp.csr_matrix(pattern), settings(contrastive_epochs=10**6, contrastive_minutes=0.005), 1)
     assert np.isfinite(made.left).all()
-    assert re.search("[1-9][0-9,]* of 1,000,000 steps fitted into similarity.contrastive_minutes", capfd.readouterr().err)
+    told = capfd.readouterr().err
+    assert re.search("[1-9][0-9,]* of 1,000,000 steps fitted into similarity.contrastive_minutes", told)
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (3, 0), (0, 2)])
