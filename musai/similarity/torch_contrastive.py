@@ -13,10 +13,10 @@ convolution network for recommendation"), the loss the softmax over drawn tracks
 is learnt but is what the own tracks say, as in autoencoders, so that newcomers get theirs without training; the pair
 (u, i) is told without i among the tracks of u. Weights play no part.
 
-Cost: a step makes 4 (layers + 1) products of A with f numbers a track, there and back, and batch x NEGATIVES x f for
-the loss; STEPS of them an epoch however many pairs there are. Memory: 60 bytes an entry, 40 f bytes a track and
-12 x batch x NEGATIVES. The time grows with the pairs: where the epochs do not fit into `contrastive_minutes` there are
-fewer, and the learning rate falls as much sooner.
+Cost: a step makes 4 layers + 1 products of A with f numbers a track and as many for the gradient, and batch x NEGATIVES
+x f operations for the loss, three times; about STEPS of them an epoch. Memory: 60 bytes an entry, 40 f bytes a track
+and 30 x batch x NEGATIVES. The time grows with the pairs: where the epochs do not fit into `contrastive_minutes` there
+are fewer, and the learning rate falls as much sooner.
 
 The same bits for one matrix, seed, number of threads and type of CPU where the epochs fitted; on a GPU sums may differ
 in the last bits from run to run.
