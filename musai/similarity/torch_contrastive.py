@@ -111,8 +111,8 @@ def _trained(
     pairs = _pairs(graph, device)
     draw = torch.Generator().manual_seed(seed)  # on the CPU: a GPU draws the same
     shape = graph.shape[1], settings.contrastive_factors
-    tables = [(torch.randn(shape, generator=draw) * START).to(device).requires_grad_() for _ in range(2)]
-    optimiser = torch.optim.Adam(tables, fused=True)
+    w, v = ((torch.randn(shape, generator=draw) * START).to(device).requires_grad_() for _ in range(2))
+    optimiser = torch.optim.Adam([w, v], fused=True)
     batch = min(max(len(pairs.users) // STEPS, LEAST_BATCH), MOST_BATCH)
     planned = steps = settings.contrastive_epochs * math.ceil(len(pairs.users) / batch)
     limit, started, told, done = 60 * settings.contrastive_minutes, time.monotonic(), 0.0, 0
@@ -122,7 +122,7 @@ def _trained(
             optimiser.zero_grad()
             drawn = torch.randint(shape[0], (NEGATIVES,), generator=draw).to(device)
             of_batch = Pairs(*(part[chosen.to(device)] for part in pairs))
-            _loss(*tables, ends, of_batch, drawn, settings).backward()
+            _loss(w, v, ends, of_batch, drawn, settings).backward()
             optimiser.step()
             done, spent = done + 1, time.monotonic() - started
             if done >= PACE:
@@ -135,7 +135,7 @@ def _trained(
     if steps < planned:
         _say(f"{steps:,} of {planned:,} steps fitted into similarity.contrastive_minutes")
     with torch.no_grad():
-        left, right = (_smooth(table, ends, settings.contrastive_layers) for table in tables)
+        left, right = (_smooth(table, ends, settings.contrastive_layers) for table in (w, v))
         return left.cpu().numpy(), F.normalize(right, dim=1).cpu().numpy()
 
 
@@ -171,12 +171,12 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, _times(ctx.back, gradients[0])
+        return None, None, _times(ctx.back, gradients[0].contiguous())
 
 
 def _times(rows: Rows, x: Tensor) -> Tensor:
-    bags = {"mode": "sum", "per_sample_weights": rows.values, "include_last_offset": True}
-    return F.embedding_bag(rows.columns, x.contiguous(), rows.starts, **bags)
+    bags = rows.starts
+    return F.embedding_bag(rows.columns, x, bags, mode="sum", per_sample_weights=rows.values, include_last_offset=True)
 
 
 def _product(graph: Graph, x: Tensor) -> Tensor:
