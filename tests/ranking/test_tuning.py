@@ -15,10 +15,13 @@ from musai import config
 from musai.ranking import blending, heldout, parts, tuning
 from musai.ranking.journal import Journal
 
+CONTRASTIVE = {"device": "cpu", "threads": 1, "factors": 32, "epochs": 5}
+
 
 def settings(*by_hand: str, **changes: object) -> config.Config:
     chosen = {"minutes": 0, "trials": 1, "k": 5, **changes}
     small = {"factorization.factors": 8, "factorization.device": "cpu", "factorization.regularization": 1}
+    small |= {f"similarity.contrastive_{key}": value for key, value in CONTRASTIVE.items()}
     return config.load([], [*by_hand, *(f"tuning.{key}={value}" for key, value in chosen.items())]).having(small)
 
 
