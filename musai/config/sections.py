@@ -163,6 +163,13 @@ class Similarity(Section):
     user_knn_similar_exponent: Real
     user_knn_power: AboveZero
     user_knn_pairs: Positive
+    contrastive_device: Literal["auto", "cpu", "gpu"]
+    contrastive_threads: Positive
+    contrastive_factors: Positive
+    contrastive_layers: Count
+    contrastive_epochs: Positive
+    contrastive_minutes: AboveZero
+    contrastive_temperature: AboveZero
     max_tracks_per_user: Positive
     block_users: Positive
 
@@ -260,7 +267,7 @@ ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", "low_pass", "user_knn", "mood", TrackMethod], NotNegative]
+    blend: dict[Literal["als", "low_pass", "user_knn", "contrastive", "mood", TrackMethod], NotNegative]
     lists: list[ListName]
     max_tracks_per_artist: Positive | None
     explicit: Literal["allow", "exclude"]
@@ -354,7 +361,8 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
 
 
-NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn", "mood")  # parts of the blend beside similarity.track_methods
+# Parts of the blend beside similarity.track_methods.
+NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn", "contrastive", "mood")
 
 
 def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:

@@ -39,6 +39,11 @@ SPACE: dict[str, Space] = {
         "similarity.user_knn_similar_exponent": (0.0, 0.8, False),
         "similarity.user_knn_power": (0.5, 3.0, False),
     },
+    "contrastive": {
+        "similarity.contrastive_factors": (32, 128, True),
+        "similarity.contrastive_epochs": (5, 40, True),
+        "similarity.contrastive_temperature": (0.08, 0.3, True),
+    },
 }
 
 

@@ -1,6 +1,7 @@
 """The parts of the blend that score every track at once: the memory-based predictors (musai.similarity.predictors),
-the low-pass filter (musai.similarity.low_pass), what like listeners have (musai.similarity.user_knn) and the moods that
-a listener has more of than others (musai.ranking.mood_taste).
+the low-pass filter (musai.similarity.low_pass), the graph network (musai.similarity.torch_contrastive), what like
+listeners have (musai.similarity.user_knn) and the moods that a listener has more of than others
+(musai.ranking.mood_taste).
 
 Their arrays are worked out on each node from the whole matrix, so they serve where one machine holds it; what they
 predict for every track then stands in the blend as any other part does.
@@ -21,18 +22,32 @@ from musai.matrix.reading import read_matrix, read_table
 from musai.ranking import mood_taste
 from musai.ranking.mood_taste import MoodTaste
 from musai.similarity import neighbours, predictors
-from musai.similarity.low_pass import LowPass, low_pass
+from musai.similarity.low_pass import low_pass
+from musai.similarity.projection import Projection
 from musai.similarity.user_knn import UserKnn, user_knn
 
-BY_ITSELF: dict[str, type[LowPass | UserKnn]] = {"low_pass": LowPass, "user_knn": UserKnn}  # fields are arrays
-OF_ARRAYS: dict[str, type[LowPass | UserKnn | MoodTaste]] = {**BY_ITSELF, mood_taste.METHOD: MoodTaste}
+CONTRASTIVE = "contrastive"
+BY_ITSELF: dict[str, type[Projection | UserKnn]] = {  # fields are arrays
+    "low_pass": Projection,
+    "user_knn": UserKnn,
+    CONTRASTIVE: Projection,
+}
+OF_ARRAYS: dict[str, type[Projection | UserKnn | MoodTaste]] = {**BY_ITSELF, mood_taste.METHOD: MoodTaste}
 METHODS = ("mean_centred", "neighbourhood_average", *OF_ARRAYS)
-Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage | LowPass | UserKnn | MoodTaste
+Predictor = predictors.MeanCentred | predictors.NeighbourhoodAverage | Projection | UserKnn | MoodTaste
 
 
 def asked(methods: Sequence[str]) -> list[str]:
     """Those of `methods` that predict; the others score by a product with their neighbours."""
     return [method for method in methods if method in METHODS]
+
+
+def check(methods: Sequence[str], settings: Similarity) -> None:
+    """Raises InputError where a part among `methods` asks for a GPU that this process does not have."""
+    if CONTRASTIVE in methods and settings.contrastive_device == "gpu":
+        from musai.similarity import torch_contrastive
+
+        torch_contrastive.choose(settings.contrastive_device)
 
 
 def build(
@@ -63,8 +78,12 @@ def build(
             _save(folder, method, average.extra, average.base, 0.0)
 
 
-def by_itself(method: str, matrix: sp.csr_matrix, settings: Similarity, seed: int) -> LowPass | UserKnn:
+def by_itself(method: str, matrix: sp.csr_matrix, settings: Similarity, seed: int) -> Projection | UserKnn:
     """A part that needs the matrix alone."""
+    if method == CONTRASTIVE:
+        from musai.similarity import torch_contrastive
+
+        return torch_contrastive.contrastive(matrix, settings, seed)
     if method == "low_pass":
         return low_pass(matrix, settings.low_pass_factors, seed)
     return user_knn(matrix, settings)
@@ -98,7 +117,7 @@ def scores(predictor: Predictor, indptr: np.ndarray, indices: np.ndarray, values
 PARTS = ("data", "indices", "indptr", "per_item", "mean")
 
 
-def _save_arrays(folder: pathlib.Path, method: str, made: LowPass | UserKnn | MoodTaste) -> None:
+def _save_arrays(folder: pathlib.Path, method: str, made: Projection | UserKnn | MoodTaste) -> None:
     for field in dataclasses.fields(made):
         np.save(folder / f"{method}.{field.name}.npy", getattr(made, field.name))
 

@@ -6,8 +6,9 @@ NDCG@k. A trial whose first users tell that it is worse than the best (Wilcoxon'
 not measured on the others. The best settings of each part are fitted once more for the blend (`blending`).
 
 The first trial of a part has the settings at hand, so that what is found is never worse on the held-out plays. What was
-given by hand is not searched. A trial depends on those before it and the seed alone, and each is kept in the journal
-once it is done: a search that was killed goes on where it was.
+given by hand is not searched, and a part without anything to search has one trial. A part whose trials are slow has
+fewer, so that the others have their time. A trial depends on those before it and the seed alone, and each is kept in
+the journal once it is done: a search that was killed goes on where it was.
 Memory: R three times, the fits of the parts, and what `blending` needs.
 """
 
@@ -32,6 +33,7 @@ from musai.ranking.journal import Journal
 SCHEMA = "trial int, settings string, metric string, value double, seconds double"
 BLEND = "recommend.blend"
 WORSE = 0.05  # chance of error at which a trial is given up
+SHARE = 1 / 3  # of the minutes, that one part of several may take beyond its first trial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,17 +72,21 @@ def tune(matrix: sp.csr_matrix, held_out: Held, config: Config, threads: int, jo
     done = [Trial(**entry) for entry in journal.entries()]
     yield from done
     spaces = parts.tunable(config)
-    longest = {part: max((t.seconds for t in done if t.part == part), default=0.0) for part in spaces}
-    end = time.monotonic() + 60 * config.tuning.minutes - sum(trial.seconds for trial in done)
+    spent = {part: [t.seconds for t in done if t.part == part] for part in spaces}
+    limit = 60 * config.tuning.minutes
+    share = limit * max(SHARE, 1 / len(spaces))
+    end = time.monotonic() + limit - sum(trial.seconds for trial in done)
     for number in range(config.tuning.trials):
         for part, space in spaces.items():
             before = [trial for trial in done if trial.part == part]
-            if len(before) > number or (number and time.monotonic() + longest[part] > end):
+            longest = max(spent[part], default=0.0)
+            late = time.monotonic() + longest > end or sum(spent[part]) + longest > share
+            if len(before) > number or (number and (late or not space)):
                 continue
             trial = _tried(part, space, before, matrix, held_out, config, threads)
             journal.add(len(done), dataclasses.asdict(trial))
             done.append(trial)
-            longest[part] = max(longest[part], trial.seconds)
+            spent[part].append(trial.seconds)
             yield trial
     whole = [trial for trial in done if trial.users == len(held_out.users)]
     winners = [max((trial for trial in whole if trial.part == part), key=lambda trial: trial.value) for part in spaces]

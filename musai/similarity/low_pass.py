@@ -15,33 +15,19 @@ track. The same bits for one matrix and seed on one type of CPU, for BLAS is hel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.sparse as sp
 import threadpoolctl
+
+from musai.similarity.projection import Projection
 
 SWEEPS = 4
 MORE = 16  # vectors beyond f that are carried along, so that the last of f converge too
 
 
-@dataclass(frozen=True)
-class LowPass:
-    """left = D_I^-1/2 V and right = D_I^1/2 V, float32 [items, f]; rows of zeros for tracks without a weight."""
-
-    left: np.ndarray
-    right: np.ndarray
-
-    def scores(self, rows: sp.csr_matrix) -> np.ndarray:
-        """float32 [b, items] of users who have the tracks stored in `rows` [b, items]."""
-        pattern = sp.csr_matrix((np.ones(rows.nnz, np.float32), rows.indices, rows.indptr), shape=rows.shape)
-        with threadpoolctl.threadpool_limits(1, "blas"):
-            found: np.ndarray = (pattern @ self.left) @ self.right.T
-        return found
-
-
-def low_pass(matrix: sp.csr_matrix, factors: int, seed: int) -> LowPass:
-    """Build from `matrix` [users, items]; f is `factors`, or the number of items where that is less."""
+def low_pass(matrix: sp.csr_matrix, factors: int, seed: int) -> Projection:
+    """left = D_I^-1/2 V and right = D_I^1/2 V, from `matrix` [users, items]; f is `factors`, or the number of items
+    where that is less."""
     items = matrix.shape[1]
     listeners = np.bincount(matrix.indices, minlength=items).astype(np.float32)
     tracks = np.diff(matrix.indptr).astype(np.float32)
@@ -50,7 +36,7 @@ def low_pass(matrix: sp.csr_matrix, factors: int, seed: int) -> LowPass:
     graph = sp.csr_matrix((values.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     with threadpoolctl.threadpool_limits(1, "blas"):
         vectors = _right_vectors(graph, min(factors, items), seed)
-    return LowPass(by_item[:, None] * vectors, np.sqrt(listeners)[:, None] * vectors)
+    return Projection(by_item[:, None] * vectors, np.sqrt(listeners)[:, None] * vectors)
 
 
 def _right_vectors(graph: sp.csr_matrix, count: int, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from musai.ranking import run as of_run
 from musai.ranking import spark as ranking
 from musai.ranking.listeners import Listeners
 from musai.ranking.made_for_you import made_for_you
-from musai.session import cores
+from musai.session import cores, is_local
 from musai.steps import Night
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def lists_of(night: Night, only: np.ndarray | None = None) -> tuple[Listeners, m
     """What `ranking.recommend` is handed for the listeners of the run's models, or those whose indexes (int32,
     ascending) are in `only`."""
     run, lists = night.run, of_run.lists_of(night.run, night.config)
+    if is_local(night.session):  # the tasks run on this machine: what is wrong with its GPU can be said at once
+        predicted.check(tuple(lists.blend), night.config.similarity)
     for note in of_run.notes_of(run, night.config):
         night.note(note)
     light = night.config.matrix.min_tracks_per_user > 1  # listeners of fewer tracks were not in the training

@@ -45,6 +45,7 @@ OTHER: dict[str, str] = {
     "similarity.backend": "spark",
     "similarity.track_methods": "[cooccurrence, linear]",
     "similarity.user_methods": "[]",
+    "similarity.contrastive_device": "cpu",
     "factorization.backend": "spark",
     "factorization.device": "cpu",
     "factorization.warm_iterations": "4",

@@ -7,16 +7,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
+import torch
 
 from musai import config as configuration
 from musai.emotion.fusion import LABELS
+from musai.errors import InputError
 from musai.ranking import blocks, models, predicted
 from musai.ranking.mood_taste import mood_taste
 from musai.similarity import neighbours, predictors
 from musai.similarity.low_pass import low_pass
+from musai.similarity.torch_contrastive import contrastive
 from musai.similarity.user_knn import user_knn
 
 USERS, TRACKS = 30, 25
+SETTINGS = [
+    *("similarity.neighbours=10", "similarity.low_pass_factors=6"),
+    *("similarity.contrastive_device=cpu", "similarity.contrastive_factors=8", "similarity.contrastive_epochs=2"),
+]
 
 
 def written(folder, name, **columns):
@@ -31,7 +38,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
     dense = np.where(random.random((USERS, TRACKS)) < 0.3, random.integers(1, 9, (USERS, TRACKS)), 0).astype(np.float32)
     dense[4] = 0  # a listener without weights
     matrix = sp.csr_matrix(dense)
-    settings = configuration.load([], ["similarity.neighbours=10", "similarity.low_pass_factors=6"]).similarity
+    settings = configuration.load([], SETTINGS).similarity
     near = neighbours.track_neighbours(matrix, "mean_centred", settings, 1)
     row, place = np.nonzero(near.indices >= 0)
     coo = matrix.tocoo()
@@ -69,6 +76,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
         "neighbourhood_average": predictors.neighbourhood_average(matrix),
         "low_pass": low_pass(matrix, 6, 1),
         "user_knn": user_knn(matrix, settings),
+        "contrastive": contrastive(matrix, settings, 1),
         "mood": mood_taste(pa.table(emotions), pa.array(emotions["track_id"], pa.large_string())),
     }[method].scores(matrix)
     names = blocks.source_names(opened)
@@ -81,3 +89,11 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
         best = np.sort(expected[u, unheard])[::-1][:5]
         np.testing.assert_allclose(expected[u, items], best, rtol=1e-5)
     models.dropped(sources)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_a_part_asks_for_and_that_is_not_there_is_told_before_any_work():
+    settings = configuration.load([], ["similarity.contrastive_device=gpu"]).similarity
+    predicted.check(["low_pass"], settings)  # nobody asks for that part
+    with pytest.raises(InputError, match="contrastive_device: gpu cannot be used here"):
+        predicted.check(["low_pass", "contrastive"], settings)

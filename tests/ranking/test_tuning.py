@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import types
 
 import numpy as np
 import pytest
@@ -14,10 +15,13 @@ from musai import config
 from musai.ranking import blending, heldout, parts, tuning
 from musai.ranking.journal import Journal
 
+CONTRASTIVE = {"device": "cpu", "threads": 1, "factors": 32, "epochs": 5}
+
 
 def settings(*by_hand: str, **changes: object) -> config.Config:
     chosen = {"minutes": 0, "trials": 1, "k": 5, **changes}
     small = {"factorization.factors": 8, "factorization.device": "cpu", "factorization.regularization": 1}
+    small |= {f"similarity.contrastive_{key}": value for key, value in CONTRASTIVE.items()}
     return config.load([], [*by_hand, *(f"tuning.{key}={value}" for key, value in chosen.items())]).having(small)
 
 
@@ -72,6 +76,23 @@ def test_more_trials_find_better_settings_and_a_broken_off_search_goes_on_to_the
     assert told(list(tuning.tune(*split, many, 1, broken_off))) == told(whole)
     again = list(tuning.tune(*split, many, 1, journal))
     assert again[:-1] == whole[:-1], "nothing is tried twice"
+
+
+def test_a_slow_part_leaves_time_to_the_others(split, journal, monkeypatch) -> None:
+    """Of 300 seconds a trial of low_pass takes 90, so a second one is beyond its third; of user_knn all is given."""
+    clock = [0.0]
+    noise = np.random.default_rng(0).random(split[0].shape).astype(np.float32)
+
+    def fitted(part: str, *_: object) -> heldout.Scores:
+        clock[0] += 90 if part == "low_pass" else 1
+        return lambda users: noise[users]
+
+    monkeypatch.setattr(tuning, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(parts, "fitted", fitted)
+    given = [f"{key}=1" for key in parts.SPACE["user_knn"]]
+    ours = settings("recommend.blend={als: 1, low_pass: 1, user_knn: 1}", *given, trials=3, minutes=5)
+    tried = [trial.part for trial in tuning.tune(*split, ours, 1, journal)]
+    assert tried == ["als", "low_pass", "user_knn", "als", "als", ""]
 
 
 def test_what_was_given_by_hand_is_not_searched(split, journal) -> None:

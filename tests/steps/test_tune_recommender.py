@@ -19,7 +19,7 @@ def tuned(spark, night, night_folder, tmp_path_factory):
     """The weekly run in a copy of the published night's warehouse."""
     folder = tmp_path_factory.mktemp("tuned")
     shutil.copytree(night_folder / "warehouse", folder / "warehouse")
-    few = ("tuning.trials=2", "tuning.minutes=1", f"warehouse={folder / 'warehouse'}")
+    few = ("tuning.trials=2", "tuning.minutes=5", f"warehouse={folder / 'warehouse'}")
     return nights.run(nights.settings_of(night_folder, *few), only=("tune_recommender",))
 
 
