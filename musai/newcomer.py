@@ -76,7 +76,7 @@ def lists(published: Warehouse, config: Config, plays: Mapping[str, float]) -> L
     if faults := [f"{track}: plays > 0 are due, not {n}" for track, n in plays.items() if not 0 < n < math.inf]:
         raise InputError(faults)
     run = _run(published)
-    config = _tuned(published, config)
+    config = _weighed(run, _tuned(published, config))
     withheld = _good(run, read_ids(config.inputs.blocked_tracks, "inputs.blocked_tracks"))
     opened = models.opened(of_run.sources_of(run, config, sorted(set(withheld)), fold_in=True))
     counts: dict[str, float] = {}
@@ -118,6 +118,14 @@ def _tuned(published: Warehouse, config: Config) -> Config:
         return config
     table = read_table(published.published_path("model_settings"), ["name", "value"])
     return tuned(config, {row["name"]: json.loads(row["value"]) for row in table.to_pylist()})
+
+
+def _weighed(run: Run, config: Config) -> Config:
+    """With the blend that the night learned, if it did."""
+    if not run.has("blend_weights"):
+        return config
+    rows = read_table(run.uri("blend_weights"), ["part", "weight"]).to_pylist()
+    return tuned(config, {"recommend.blend": {row["part"]: row["weight"] for row in rows}})
 
 
 def _good(run: Run, ids: list[str]) -> list[str]:

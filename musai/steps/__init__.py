@@ -56,6 +56,10 @@ class Night:
         made = self.warehouse.run(entry["run_id"]) if entry else None
         return made.read(self.session, table) if made else None
 
+    def has_settings(self) -> bool:
+        """Whether `tune_recommender` has found settings that the night uses."""
+        return self.config.tuning.used and self.latest("model_settings") is not None
+
     def tuned(self) -> Night:
         """This night with the settings that were published last, where the configuration wants them.
 
@@ -66,6 +70,12 @@ class Night:
             return self
         settings = {row["name"]: json.loads(row["value"]) for row in found.collect()}
         return dataclasses.replace(self, config=tuned(self.config, settings))
+
+    def weigh(self) -> None:
+        """Take the blend that `recommend_tracks` has learned for this night, if it has."""
+        if self.has("blend_weights"):
+            weights = {row["part"]: row["weight"] for row in self.run.read(self.session, "blend_weights").collect()}
+            self.config = tuned(self.config, {"recommend.blend": weights})
 
     def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.progress(f"writing {table}")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musai import columns
-from musai.ranking import blocks, models, new_releases, predicted
+from musai.ranking import blocks, learning, models, new_releases, predicted
 from musai.ranking import run as of_run
 from musai.ranking import spark as ranking
 from musai.ranking.listeners import Listeners
 from musai.ranking.made_for_you import made_for_you
-from musai.session import cores, is_local
+from musai.session import cores, is_local, one_task
 from musai.steps import Night
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ JOB = "recommend_tracks"
 
 
 def run(night: Night) -> None:
+    if learning.due(night.config, night.run.rows("user_item") or 0) and not night.has_settings():
+        _learn_blend(night)
+        night.weigh()
     every = lists_of(night)
     place = night.run.staging(ranking.TABLE)[ranking.TABLE]
     further = [rows for rows in (_new_releases(night), _made_for_you(night)) if rows is not None]
@@ -31,6 +34,19 @@ def run(night: Night) -> None:
     more = functools.reduce(lambda left, right: left.unionByName(right), further) if further else None
     written = night.adopt(parts, ranking.TABLE, JOB, more)
     night.note(f"{written['rows']} rows for {night.run.rows('users')} listeners")
+
+
+def _learn_blend(night: Night) -> None:
+    night.progress("weighing the parts of the blend")
+    shape = night.run.rows("users") or 0, night.run.rows("items") or 0
+    work = functools.partial(learning.batches, night.run.uri("user_item"), shape, night.config)
+    found = one_task(night.session, work, learning.SCHEMA)
+    weights = {row["part"]: row["weight"] for row in found.collect()}
+    if not weights:
+        night.note(f"fewer than {learning.LEAST} listeners to learn the blend from: it is that of the configuration")
+        return
+    night.write(found, "blend_weights", JOB)
+    night.note("the blend, learned: " + ", ".join(f"{part} {weight:g}" for part, weight in weights.items()))
 
 
 def lists_of(night: Night, only: np.ndarray | None = None) -> tuple[Listeners, models.Sources, blocks.Lists, int]:

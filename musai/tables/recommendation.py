@@ -244,6 +244,19 @@ DECLARED = (
         "ALS factors of the tracks.",
     ),
     Table(
+        "blend_weights",
+        "internal",
+        ("part",),
+        ("recommend_tracks",),
+        ("evaluate_recommendations",),
+        columns("""
+            part string | of recommend.blend
+            weight double | learned on plays that were held out of the night's own matrix
+        """),
+        "The blend of a night that nobody has tuned.",
+        optional=True,
+    ),
+    Table(
         "recommendations",
         "nightly",
         ("user_id", "list", "rank"),

@@ -2,8 +2,10 @@
 
 import csv
 
+import numpy as np
 import pytest
 
+from musai import config as configuration
 from tests import nights
 
 
@@ -87,3 +89,24 @@ def test_a_night_that_looks_beyond_accuracy_and_folds_light_listeners_in(spark, 
     listed = best.assign(genre=best["track_id"].map(genre)).groupby("user_id")["genre"]
     agree = listed.agg(lambda own: own.value_counts().idxmax()) == taste
     assert agree.mean() > 0.8
+
+
+@pytest.mark.slow
+def test_a_night_that_nobody_has_tuned_learns_its_blend(spark, tmp_path):
+    """Of enough listeners; it is kept for the evaluation, and for who arrives today."""
+    draw = np.random.default_rng(0)
+    with (tmp_path / "log.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["user_id", "track_id"])
+        for user in range(1100):
+            writer.writerows((f"u{user}", f"t{track + 40 * (user % 3)}") for track in draw.choice(40, 8, replace=False))
+    small = ("factorization.factors=4", "factorization.iterations=2", "recommend.lists=[for_you]")
+    at = (f"inputs.interactions={tmp_path / 'log.csv'}", f"warehouse={tmp_path / 'warehouse'}", "spark.master=local[2]")
+    jobs = ("ingest_interactions", "build_user_item", "compute_similarities", "train_als", "recommend_tracks")
+    made = nights.run(configuration.load([], [*small, *at, "recommend.top_n=5"]), only=jobs)
+    assert "the blend, learned: als" in made.printed
+    rows = made.outcome.run.read(spark, "blend_weights").collect()
+    assert {row["part"] for row in rows} == {"als", "user_knn", "linear"}
+    assert sum(row["weight"] for row in rows) == pytest.approx(1, abs=0.002)
+    kept = {row["part"] for row in rows if row["weight"]}
+    assert set(made.table("recommendations")["source"]) <= kept | {"popularity"}
