@@ -1,6 +1,6 @@
 """The weights of the blend for a night that nobody has tuned: learned on plays that are held out of its own matrix.
 
-Of LEAST listeners or more, up to `tuning.users` are drawn by seed, and of their tracks `evaluation.holdout_share`; all
+Of LEAST listeners or more, up to `tuning.users` are drawn by seed, and of their tracks `evaluation.holdout_share`. All
 else stays, so that the parts are nearly those of the night. Each is fitted as it is configured, and `blending` weighs
 them. It costs the fits once more, so it is left alone where `tune_recommender` has found settings, and above
 `recommend.learn_blend_max_pairs`.
@@ -20,6 +20,7 @@ from musai.ranking import blending, heldout, parts
 from musai.ranking.heldout import Held
 
 SCHEMA = "part string, weight double"
+LEAST_TRACKS = 5  # of a listener who is drawn
 LEAST = 1000  # listeners: from fewer, weights that fit them by chance are worse than those of the configuration
 
 
@@ -43,12 +44,12 @@ def batches(path: str, shape: tuple[int, int], config: Config, threads: int) -> 
 
 def held_out(matrix: sp.csr_matrix, config: Config) -> tuple[sp.csr_matrix, Held]:
     """What is left of the matrix, and what is held out of it and somebody else has."""
-    draw, settings = np.random.default_rng(config.seed), config.evaluation
+    draw = np.random.default_rng(config.seed)
     users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    able = np.flatnonzero(np.diff(matrix.indptr) >= settings.min_tracks)
+    able = np.flatnonzero(np.diff(matrix.indptr) >= LEAST_TRACKS)
     chosen = np.zeros(matrix.shape[0], bool)
     chosen[draw.choice(able, min(len(able), config.tuning.users), replace=False)] = True
-    out = chosen[users] & (draw.random(matrix.nnz) < settings.holdout_share)
+    out = chosen[users] & (draw.random(matrix.nnz) < config.evaluation.holdout_share)
     shape = matrix.shape
     left = sp.csr_matrix((matrix.data[~out], (users[~out], matrix.indices[~out])), shape=shape)
     out &= np.bincount(left.indices, minlength=shape[1])[matrix.indices] > 0
