@@ -43,7 +43,7 @@ class Sampler:
     nucleus: float = 0.95
     recall: float = 0.0
     guidance: float = 0.0
-    harmony: float = 1.5
+    harmony: float = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
