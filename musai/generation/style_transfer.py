@@ -3,6 +3,8 @@
 The melody of the source is voice 0 of the target, note for note; every other voice is sampled by the composer under
 the target's style, given the melody and all that was sampled before. In a target of a single voice (folk, as it ships)
 the melody's notes stay where they are, as long as that style has them, and the network plays others in between.
+What is sampled is drawn to the pitch classes that the source's own lower voices have in the same beat, so that its
+harmony stays; a source of one voice has none to keep.
 """
 
 from __future__ import annotations
