@@ -57,9 +57,12 @@ class Composer:
         number = self.network.shape.meters.index(meter)
         known = self.forms.get(wish.style)
         random = np.random.default_rng([wish.seed, 3])
-        form = tuple(phrases.drawn_form(known, wish.bars, random)) if known and wish.primer is None else None
         place = self.names.index(wish.style)
-        return sampling.Request(place, emotion, number, wish.bars, wish.seed, wish.primer, form=form)
+        request = sampling.Request(place, emotion, number, wish.bars, wish.seed, wish.primer)
+        if not known or wish.primer is not None:
+            return request
+        form = tuple(phrases.drawn_form(known, wish.bars, random))
+        return dataclasses.replace(request, bars=len(form), form=form, upbeat=len(form) > wish.bars)
 
     def _piece(self, wish: Wish, request: sampling.Request, rows: np.ndarray) -> Piece:
         meter = self.network.shape.meters[request.meter]

@@ -8,6 +8,7 @@ so that sampling and training share it: `Board` is filled note by note, for a ba
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from musai.music.tokens import LONGEST, VOICES
 
 LAGS = (1, 2, 4, 8, 16)  # bars
 FORM = 16  # the number of a bar counts modulo it, the bars that are left up to it
+TOLD_LEFT = 2 * FORM + 1  # what may be told of the bars that are left
 LONGEST_BAR = 96  # steps
 
 
@@ -29,11 +31,16 @@ class Board:
     sounding: np.ndarray
     free_at: np.ndarray
     bar: np.ndarray  # int [B]: steps of a bar
-    bars: np.ndarray  # int [B]: bars of the piece
+    told: np.ndarray  # int [B, bars + 1, 2]: what is told at each bar, as `told` has it
 
     @classmethod
-    def empty(cls, bar: np.ndarray, bars: np.ndarray) -> Board:
+    def empty(cls, bar: np.ndarray, plans: Sequence[np.ndarray]) -> Board:
+        """`bar`: int [B], steps of a bar; `plans`: of each piece what `told` gives."""
+        bars = np.array([len(plan) - 1 for plan in plans])
         batch, steps = len(bar), int((bar * bars).max())
+        told = np.zeros((batch, bars.max() + 1, 2), np.int64)
+        for row, plan in zip(told, plans, strict=True):
+            row[: len(plan)] = plan
         return cls(
             np.zeros((batch, VOICES, steps), np.int16),
             np.zeros((batch, VOICES, steps), np.int16),
@@ -41,14 +48,14 @@ class Board:
             np.zeros((batch, VOICES), np.int16),
             np.zeros((batch, VOICES), np.int64),
             bar.astype(np.int64),
-            bars.astype(np.int64),
+            told,
         )
 
     def place(self, time: np.ndarray) -> dict[str, np.ndarray]:
-        """Of times [B]: `position` in the bar, `form` (bar modulo FORM), `left` (bars to come, up to FORM)."""
-        bar = time // self.bar
-        left = np.clip(self.bars - bar, 0, FORM)
-        return {"position": np.minimum(time % self.bar, LONGEST_BAR - 1), "form": bar % FORM, "left": left}
+        """Of times [B]: `position` in the bar, and `form` and `left` of the bar."""
+        bar = np.minimum(time // self.bar, self.told.shape[1] - 1)
+        form, left = self.told[np.arange(len(time)), bar].T
+        return {"position": np.minimum(time % self.bar, LONGEST_BAR - 1), "form": form, "left": left}
 
     def ahead(self, time: np.ndarray) -> np.ndarray:
         """Steps to the onset that followed, LAGS bars ago, this time: int64 [B, L], 0 where nothing is known."""
@@ -85,3 +92,16 @@ class Board:
     def _back(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         places = time[:, None] - self.bar[:, None] * np.asarray(LAGS)
         return np.maximum(places, 0), places >= 0
+
+
+def told(form: Sequence[int], upbeat: bool) -> np.ndarray:
+    """int64 [bars + 1, 2], what the network is told at each bar, and after the last, of a piece whose bar b equals its
+    earlier bar `form[b]`: (number of the bar modulo FORM, an upbeat not counted; bars that are left).
+
+    Those count from where the bar is played for the last time, up to FORM; before that time FORM is added. So a phrase
+    that will end the piece is known as such when it is first written.
+    """
+    last = {first: bar for bar, first in enumerate(form)}
+    left = [min(len(form) - last[first], FORM) + FORM * (last[first] > bar) for bar, first in enumerate(form)]
+    numbers = (np.arange(len(form) + 1) - upbeat) % FORM
+    return np.stack([numbers, [*left, 0]], axis=1)

@@ -168,7 +168,7 @@ def train(
         "kind": METHOD,
         "shape": dataclasses.asdict(shape),
         "styles": [style.to_json() for style in styles],
-        "forms": {name: phrases.forms([one for one, _ in learnt[name]]) for name in names},
+        "forms": {name: _forms([one for one, _ in learnt[name]]) for name in names},
         "realism": exam,
         "phrases": {name: len(one[0]) for name, one in zip(names, cut, strict=True)},
         "left_out": {name: len(taught[name][0]) - len(learnt[name]) for name in taught},
@@ -191,6 +191,11 @@ def _barred(lessons: Sequence[Lesson], voices: int) -> list[tuple[Lesson, np.nda
             if one.bars >= PHRASE_BARS:
                 found.append((one, phrases.bars_of(one, voices)))
     return found
+
+
+def _forms(lessons: Sequence[Lesson]) -> list[tuple[int, ...]]:
+    """Of whole phrases, in which an upbeat is a bar like any other."""
+    return [form[: phrases.FORM_BARS] for form in phrases.forms(lessons)]
 
 
 def _phrases(learnt: Sequence[tuple[Lesson, np.ndarray]], shape: RollShape) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from musai.generation.context import Board
+from musai.generation.context import Board, told
 from musai.music.notes import bar_steps
 from musai.music.tokens import END, FIELDS
 
+PHRASE = 4  # bars
 WINDOW = 256  # notes that are learnt in one go; the context of a later window still holds what came before
 
 
@@ -25,11 +26,45 @@ class Lesson:
     meter: tuple[int, int]
     bars: int
 
+    @property
+    def upbeat(self) -> bool:
+        """Whether it begins in the second half of its first bar: that bar is one more than its phrases have."""
+        return bool(2 * int(self.rows[0, 0]) >= bar_steps(self.meter))
+
+
+def form_of(lesson: Lesson) -> tuple[int, ...]:
+    """For each bar the first one that equals it by place, voice, pitch and length of its notes."""
+    return same_bars([notes.tobytes() for notes in _bars(lesson)])
+
+
+def same_bars(contents: Sequence[bytes]) -> tuple[int, ...]:
+    """For each the number of the first one that equals it."""
+    first: dict[bytes, int] = {}
+    return tuple(first.setdefault(content, number) for number, content in enumerate(contents))
+
+
+def _bars(lesson: Lesson) -> list[np.ndarray]:
+    """Of each bar int [notes, 4]: place, voice, pitch, length."""
+    onset, steps = np.cumsum(lesson.rows[:, 0], dtype=int), bar_steps(lesson.meter)
+    notes = np.column_stack([onset % steps, lesson.rows[:, 1:]])
+    return [notes[onset // steps == bar] for bar in range(lesson.bars)]
+
+
+def _plan(lesson: Lesson) -> np.ndarray:
+    """As `told`. The last bar, whose last note rings on, passes for that of an earlier phrase which begins like it."""
+    form, bars = list(form_of(lesson)), _bars(lesson)
+    closing = bars[-1][:, :3]
+    for earlier in range(lesson.bars - 1 - PHRASE, -1, -PHRASE) if len(closing) and form[-1] == lesson.bars - 1 else ():
+        if np.array_equal(bars[earlier][: len(closing), :3], closing):
+            form[-1] = form[earlier]
+            break
+    return told(form, lesson.upbeat)
+
 
 def contexts(lessons: Sequence[Lesson]) -> dict[str, np.ndarray]:
     """Arrays [pieces, notes + 1, ...] by name; the last note of each piece is END, what follows it is not `learnt`."""
     meters = np.array([bar_steps(lesson.meter) for lesson in lessons])
-    board = Board.empty(meters, np.array([lesson.bars for lesson in lessons]))
+    board = Board.empty(meters, [_plan(lesson) for lesson in lessons])
     longest = max(len(lesson.rows) for lesson in lessons) + 1
     rows = np.zeros((len(lessons), longest, len(FIELDS)), np.int64)
     learnt = np.zeros((len(lessons), longest), bool)

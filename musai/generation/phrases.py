@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from musai.errors import InputError
-from musai.generation.lessons import Lesson
+from musai.generation.lessons import Lesson, form_of
 from musai.generation.quadrants import QUADRANTS
 from musai.generation.sanity import near_bar_line
 from musai.music.notes import bar_steps
@@ -50,33 +50,32 @@ def roll_of_bars(bars: np.ndarray, meter: tuple[int, int]) -> np.ndarray:
     return np.concatenate(list(bars[:, : cells_of(meter)])).T
 
 
-def form_of(lesson: Lesson) -> tuple[int, ...]:
-    """By place, voice, pitch and length of each bar's notes."""
-    onset, steps = np.cumsum(lesson.rows[:, 0], dtype=int), bar_steps(lesson.meter)
-    notes = np.column_stack([onset % steps, lesson.rows[:, 1:]])
-    bars = [notes[onset // steps == bar].tobytes() for bar in range(lesson.bars)]
-    first: dict[bytes, int] = {}
-    return tuple(first.setdefault(bar, number) for number, bar in enumerate(bars))
-
-
 def forms(lessons: Sequence[Lesson], most: int = 64) -> list[tuple[int, ...]]:
-    """The forms of the first FORM_BARS bars of pieces that are as long, `most` of them, evenly over the pieces."""
-    long = [one for one in lessons if one.bars >= FORM_BARS]
+    """The forms of the first FORM_BARS bars, and of an upbeat before them, of pieces that are as long; `most` of them,
+    evenly over the pieces."""
+    long = [one for one in lessons if one.bars >= FORM_BARS + one.upbeat]
     step = max(len(long) / most, 1.0)
-    return [form_of(long[int(number * step)])[:FORM_BARS] for number in range(min(most, len(long)))]
+    chosen = [long[int(number * step)] for number in range(min(most, len(long)))]
+    return [form_of(one)[: FORM_BARS + one.upbeat] for one in chosen]
 
 
 def drawn_form(known: Sequence[Sequence[int]], bars: int, random: np.random.Generator) -> list[int]:
-    """The form of `bars` bars: one of the known forms after the other, none that repeats more or fewer bars than USUAL
-    of them; without any, all bars differ."""
+    """The form of `bars` bars, and of one more before them where it begins with an upbeat: one of the known forms after
+    the other, none that repeats more or fewer bars than USUAL of them; without any, all bars differ."""
     distinct = np.array([len(set(form)) for form in known])
     low, high = np.percentile(distinct, USUAL) if len(known) else (0, 0)
     usual = [form for form, count in zip(known, distinct, strict=True) if low <= count <= high]
     found: list[int] = []
-    while len(found) < bars:
+    upbeat = 0
+    while len(found) < bars + upbeat:
         drawn = usual[int(random.integers(len(usual)))] if usual else range(FORM_BARS)
-        found += [len(found) + place for place in drawn]
-    return found[:bars]
+        if not found:
+            upbeat = len(drawn) - FORM_BARS
+            usual = [form for form in usual if len(form) == len(drawn)]
+        again = upbeat if found else 0  # bars of a later form, whose upbeat is in the bar before it
+        begins = len(found) - again
+        found += [begins + place for place in drawn[again:]]
+    return found[: bars + upbeat]
 
 
 def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,11 +9,11 @@ from musai.music.tokens import LONGEST
 
 
 class Repeats:
-    """Of one piece, by its form: `form[b]` is the first bar that bar b equals. `due`: (onset, voice, pitch, duration
-    - 1) of those notes of a bar being played again that are still to come."""
+    """Of one piece, by its form: `form[b]` is the first bar that bar b equals. `end`: the step at which it ends; `due`:
+    (onset, voice, pitch, duration - 1) of those notes of a bar being played again that are still to come."""
 
     def __init__(self, form: Sequence[int], bar: int) -> None:
-        self.form, self.bar = form, bar
+        self.form, self.bar, self.end = form, bar, bar * len(form)
         self.bars: dict[int, list[tuple[int, int, int, int]]] = {}  # (place, voice, pitch, duration - 1) by bar
         self.due: list[tuple[int, int, int, int]] = []
         follows = [0, *(b == a + 1 for a, b in itertools.pairwise(form))]
@@ -31,8 +31,9 @@ class Repeats:
                 if start + model[0][0] - time > LONGEST:
                     return False
                 room = self.limit(start) - start
-                self.due = [(start + at, v, pitch, min(long, room - at - 1)) for at, v, pitch, long in model]
-                return True
+                due = [(start + at, v, pitch, min(long, room - at - 1)) for at, v, pitch, long in model if at < room]
+                self.due = due
+                return bool(due)
         return False
 
     def after(self, time: int) -> int:
@@ -48,4 +49,4 @@ class Repeats:
     def limit(self, time: int) -> int:
         """The step at which the next section that is played again begins, or the piece ends: nothing rings beyond."""
         begins = (self.bar * number for number in self.sections)
-        return next((step for step in begins if step > time), self.bar * len(self.form))
+        return next((step for step in begins if step > time), self.end)

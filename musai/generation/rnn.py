@@ -17,7 +17,7 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from musai.generation.context import FORM, LAGS, LONGEST_BAR
+from musai.generation.context import FORM, LAGS, LONGEST_BAR, TOLD_LEFT
 from musai.music.tokens import LONGEST, SIZES, VOICES
 
 WIDEST = 24  # semitones of an interval; wider ones count as that
@@ -47,7 +47,7 @@ class NoteRNN(nn.Module):
         self.duration = nn.Embedding(LONGEST + 1, size)
         self.position = nn.Embedding(LONGEST_BAR, size)
         self.form = nn.Embedding(FORM, size)
-        self.left = nn.Embedding(FORM + 1, size)
+        self.left = nn.Embedding(TOLD_LEFT, size)
         self.style = nn.Embedding(len(shape.styles), size)
         self.emotion = nn.Embedding(4, size)
         self.meter = nn.Embedding(len(shape.meters), size)

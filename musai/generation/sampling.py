@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from musai.generation.context import LAGS, Board
+from musai.generation.context import LAGS, Board, told
 from musai.generation.quadrants import OPPOSITE
 from musai.generation.repeats import Repeats
 from musai.generation.rnn import NOTHING, NoteRNN
 from musai.generation.sanity import near_bar_line
-from musai.music.notes import bar_steps
+from musai.music.notes import STEPS_PER_QUARTER, bar_steps
 from musai.music.tokens import END, FIELDS, LONGEST, SIZES, VOICES
 
 BLOCK = 64  # pieces in one matrix product, always: the bits of a product depend on its size
@@ -36,12 +36,14 @@ class Sampler:
     `recall` is added to the logit of what stood RECALLED bars ago: trained on notes one by one, the network comes back
     to its bars too seldom. Where a form says which bars come back, FRESH is added instead. `guidance`: how far the
     logits go on beyond those of the asked emotion, away from those of the opposite one (classifier-free guidance, Ho &
-    Salimans 2022; of language models, Sanchez et al. 2023)."""
+    Salimans 2022; of language models, Sanchez et al. 2023). `harmony` is added to the logits of the pitch classes that
+    a source's other voices have at that beat."""
 
     temperature: float = 0.95
     nucleus: float = 0.95
     recall: float = 0.0
     guidance: float = 0.0
+    harmony: float = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +61,10 @@ class Grammar:
 class Request:
     """`primer`: rows [n, 4] that open the piece; `melody`: [m, 3] of (onset, pitch, steps), the whole of voice 0, to
     which the other voices are found. Both in the common tonic. `ornamented`: the melody's notes stand, as long as the
-    network likes, and voice 0 has more of them in between. `form`: for each bar the first one that it equals and that
-    is played again there; the network writes the others."""
+    network likes, and voice 0 has more of them in between. `harmony`: [beats, 12], 0 to 1, the pitch classes that go
+    with it, in the common tonic too. `form`: for each bar the first one that it equals; with `repeats` that one is
+    played again there, and the network writes the others. `upbeat`: whether the piece begins in the second half of its
+    first bar; its last bar then ends there, unless a melody says where. None where the network may choose."""
 
     style: int
     emotion: int
@@ -70,7 +74,10 @@ class Request:
     primer: np.ndarray | None = None
     melody: np.ndarray | None = None
     ornamented: bool = False
+    harmony: np.ndarray | None = None
     form: tuple[int, ...] | None = None
+    repeats: bool = True
+    upbeat: bool | None = None
 
 
 def sample(
@@ -92,7 +99,10 @@ class _Block:
         self.network, self.requests, self.sampler = network, requests, sampler
         self.bar = np.array([bar_steps(network.shape.meters[one.meter]) for one in requests])
         self.end = self.bar * np.array([one.bars for one in requests])
-        self.board = Board.empty(self.bar, self.end // self.bar)
+        self.last_bar = self.end - self.bar
+        self.board = Board.empty(self.bar, [told(one.form or range(one.bars), bool(one.upbeat)) for one in requests])
+        free = [one.upbeat is None or one.melody is not None for one in requests]
+        self.upbeat = np.where(free, -1, [bool(one.upbeat) for one in requests])
         self.track_of = np.stack([grammar.track_of for grammar in grammars])
         pitches, steps = np.arange(SIZES["pitch"]), np.arange(1, LONGEST + 1)
         low, high = (np.stack([getattr(grammar, name) for grammar in grammars]) for name in ("lowest", "highest"))
@@ -108,7 +118,12 @@ class _Block:
         self.whole = given & ~self.ornamented  # nothing of voice 0 is asked of the network
         self.sung = np.zeros(len(requests), np.int64)  # notes of the melody that are placed
         pairs = zip(requests, self.bar.tolist(), strict=True)
-        self.repeats = [Repeats(one.form, bar) if one.form else None for one, bar in pairs]
+        self.repeats = [Repeats(one.form, bar) if one.form and one.repeats else None for one, bar in pairs]
+        beats = -(-int(self.end.max()) // STEPS_PER_QUARTER)
+        self.harmony = np.zeros((len(requests), beats, 12))
+        for own, one in zip(self.harmony, requests, strict=True):
+            if one.harmony is not None:
+                own[: len(one.harmony)] = one.harmony[:beats]
         far = torch.tensor([float(lag in RECALLED) for lag in LAGS])
         self.raised = torch.tensor([FRESH if one else sampler.recall for one in self.repeats])[:, None] * far
         asked = [(one.style, one.emotion, one.meter) for one in requests]
@@ -158,7 +173,7 @@ class _Block:
         moved = sounds[shift[sounds] > 0]
         board.move(moved, self.time[moved], shift[moved])
         self.time[sounds] += shift[sounds]
-        self.first[sounds] = np.where(self.first[sounds] < 0, self.time[sounds], self.first[sounds])
+        self._begin(sounds[self.first[sounds] < 0])
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
         logits = self._guided(network.voice_logits, hidden, place, began)
@@ -171,7 +186,7 @@ class _Block:
         back, length = (_tensor(values) for values in board.back(self.time, voice))
         sounding = _tensor(board.sounding)
         logits = self._guided(network.pitch_logits, hidden, place, back, sounding, _tensor(voice))
-        logits = self._recalled(logits, back, back)
+        logits = self._harmonised(self._recalled(logits, back, back))
         pitch = self._drawn(logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
         then = (back, length, _tensor(voice), _tensor(pitch))
         logits = self._guided(network.duration_logits, hidden, place, *then)
@@ -183,6 +198,14 @@ class _Block:
             if again := self.repeats[piece]:
                 again.put(int(self.time[piece]), int(voice[piece]), int(pitch[piece]), int(duration[piece]))
         return np.stack([shift, voice, pitch, duration], axis=1)
+
+    def _begin(self, pieces: np.ndarray) -> None:
+        """Note the first onset; after an upbeat the last bar is as much shorter."""
+        self.first[pieces] = self.time[pieces]
+        for piece in pieces[self.upbeat[pieces] > 0]:
+            self.end[piece] -= self.bar[piece] - self.first[piece]
+            if again := self.repeats[piece]:
+                again.end = int(self.end[piece])
 
     def _repeat(self, shift: np.ndarray, forced: np.ndarray) -> None:
         """Where a shift leads into a bar that is to be an earlier one again, or beyond, it leads to that bar's first
@@ -212,6 +235,12 @@ class _Block:
         """The logits [B, C] with what stood there bars ago, `targets` int64 [B, L] where `known` > 0, raised."""
         return logits.scatter_add(-1, targets, self.raised * (known > 0))
 
+    def _harmonised(self, logits: Tensor) -> Tensor:
+        """The logits [B, 128] of pitches with those of the harmony raised."""
+        beat = np.minimum(self.time // STEPS_PER_QUARTER, self.harmony.shape[1] - 1)
+        now = self.harmony[np.arange(len(beat)), beat][:, np.arange(SIZES["pitch"]) % 12]
+        return logits + self.sampler.harmony * torch.from_numpy(now)
+
     def _shifts(self) -> np.ndarray:
         """bool [B, 98]: 0 where a later voice is free, more where any is; END in the last bar, near its line, or where
         all else is forbidden."""
@@ -223,12 +252,14 @@ class _Block:
         times = self.time[:, None] + steps
         onward = (times >= first_free[:, None]) & (times < self.end[:, None])
         onward &= begun[:, None] | (times < self.bar[:, None])  # the first note is in the first bar
+        late = 2 * times >= self.bar[:, None]
+        onward &= begun[:, None] | (self.upbeat < 0)[:, None] | (late == (self.upbeat > 0)[:, None])
         onward &= self.short | (times <= first_free[:, None])
         now = (asked & later & (self.board.free_at <= self.time[:, None])).any(axis=1)
         after = [again.after(int(time)) if again else 0 for again, time in zip(self.repeats, self.time, strict=True)]
         onward &= times >= np.array(after)[:, None]
-        now &= self.time >= after
-        last = (self.time >= self.end - self.bar) & begun
+        now &= (self.time >= after) & (begun | (self.upbeat < 1))
+        last = (self.time >= self.last_bar) & begun
         last &= near_bar_line(self.board.free_at.max(axis=1), self.first, self.bar)
         allowed = np.concatenate([now[:, None], onward, last[:, None]], axis=1)
         self._up_to_melody(allowed)

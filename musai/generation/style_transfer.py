@@ -3,6 +3,8 @@
 The melody of the source is voice 0 of the target, note for note; every other voice is sampled by the composer under
 the target's style, given the melody and all that was sampled before. In a target of a single voice (folk, as it ships)
 the melody's notes stay where they are, as long as that style has them, and the network plays others in between.
+What is sampled is drawn to the pitch classes that the source's own lower voices have in the same beat, so that its
+harmony stays; a source of one voice has none to keep.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ import numpy as np
 
 from musai.errors import InputError
 from musai.generation.composer import Composer
+from musai.generation.lessons import same_bars
 from musai.generation.quadrants import QUADRANTS, density, quadrant
 from musai.generation.sampling import Request, Sampler, sample
-from musai.generation.sanity import moves
+from musai.generation.sanity import bar_contents, moves
 from musai.generation.styles import MOST_BARS
 from musai.generation.wishes import Draft, Wish
 from musai.music import keys
-from musai.music.notes import Piece, skyline
+from musai.music.notes import STEPS_PER_QUARTER, Piece, skyline
 from musai.music.tokens import LONGEST, Part, piece_from
 
 METHOD = "style_transfer"
@@ -76,6 +79,7 @@ def _moved(composer: Composer, wish: Wish) -> _Moved | Draft:
     tune, octaves = _in_range(skyline(moved), style.lowest[0], style.highest[0])
     if not len(tune) or np.diff(tune.onset, prepend=0).max() > LONGEST:
         return Draft(None, fault="a source without a melody, or with a rest of over two bars")
+    form = same_bars(bar_contents(tune))
     request = Request(
         style=composer.names.index(wish.style),
         emotion=QUADRANTS.index(wish.emotion),
@@ -84,8 +88,23 @@ def _moved(composer: Composer, wish: Wish) -> _Moved | Draft:
         seed=wish.seed,
         melody=np.stack([tune.onset, tune.pitch, tune.duration], axis=1),
         ornamented=style.voices == 1,
+        harmony=_harmony(moved),
+        form=(*form, *range(len(form), source.bars)),
+        repeats=False,
+        upbeat=2 * int(tune.onset[0]) >= source.bar_steps,
     )
     return _Moved(request, style.parts, source, back - octaves)
+
+
+def _harmony(piece: Piece) -> np.ndarray:
+    """float [beats, 12]: how long each pitch class sounds below the melody in a beat, over that of the longest one."""
+    found = np.zeros((-(-piece.end // STEPS_PER_QUARTER), 12))
+    for notes, sign in ((piece.pitched(), 1.0), (skyline(piece), -1.0)):
+        for pitch, onset, duration in zip(notes.pitch % 12, notes.onset, notes.duration, strict=True):
+            steps = np.arange(onset, onset + duration)
+            np.add.at(found, (steps // STEPS_PER_QUARTER, pitch), sign)
+    found = np.maximum(found, 0.0)
+    return found / np.maximum(found.max(axis=1, keepdims=True), 1.0)
 
 
 def _in_range(tune: Piece, lowest: int, highest: int) -> tuple[Piece, int]:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from musai.generation import composer, lessons, makers, models, sampling, sanity, style_transfer, training
+from musai.generation import composer, context, lessons, makers, models, sampling, sanity, style_transfer, training
 from musai.generation.sampling import Sampler
 from musai.generation.styles import lessons_of
 from musai.generation.training import Schedule
@@ -98,7 +98,29 @@ def test_without_a_form_in_the_style_none_is_asked_for(made):
     assert made.forms == {"song": []}
     assert made._request(Wish("song", "happy", 1, 8)).form is None
     shipped = makers.Files().composer()
-    assert len(shipped._request(Wish("folk", "happy", 1, 20)).form) == 20
+    request = shipped._request(Wish("folk", "happy", 1, 20))
+    assert len(request.form) == request.bars == 20 + request.upbeat
+
+
+@pytest.mark.parametrize("first", [24, 36, 42])
+def test_after_an_upbeat_the_last_bar_is_as_much_shorter(made, first):
+    form = (0, 1, 2, 3, 4, 1, 2, 3, 4)
+    request = sampling.Request(0, 0, 0, len(form), 5, np.array([(first, 0, 72, 47 - first)]), form=form, upbeat=True)
+    (rows,) = sampling.sample(made.network, [request], [style.grammar for style in made.styles], Sampler())
+    onset = np.cumsum(rows[:, 0], dtype=int)
+    assert onset[0] == first
+    assert (onset + rows[:, 3]).max() < 8 * 48 + first
+    bars = [rows[onset // 48 == bar, 2].tolist() for bar in range(len(form))]
+    assert bars[5:8] == bars[1:4]
+    assert bars[8] == bars[4][: len(bars[8])]
+
+
+def test_a_piece_begins_with_an_upbeat_where_its_form_has_one(made):
+    wishes = [Wish("song", "happy", seed, 8) for seed in range(8)]
+    for upbeat in (True, False):
+        asked = [dataclasses.replace(made._request(wish), upbeat=upbeat) for wish in wishes]
+        found = sampling.sample(made.network, asked, [style.grammar for style in made.styles], Sampler())
+        assert all((2 * rows[0, 0] >= 48) == upbeat for rows in found)
 
 
 def test_guidance_makes_sad_tunes_minor():
@@ -140,6 +162,20 @@ def test_a_style_of_one_voice_plays_more_notes_between_those_of_the_tune(songs):
     assert found.end <= tune.bars * tune.bar_steps
 
 
+def test_notes_between_those_of_the_tune_keep_to_the_harmony_below_it():
+    tune = [(72 + STEPS[place % 5], 24 * place, 24, 80, 0) for place in range(32)]
+    chords = [(50 + third, 48 * bar, 48, 80, 1) for bar in range(16) for third in (0, 3, 7)]  # D minor
+    source = piece_of(tune + chords, [Track("tune"), Track("chords")], (4, 4), 100)
+    shipped = makers.Files().composer()
+    wishes = [Wish("folk", "calm", seed, 16, source=Source("", "", source)) for seed in range(8)]
+    shares = []
+    for harmony in (0.0, 3.0):
+        notes = [draft.piece for draft in style_transfer.compose(shipped, wishes, Sampler(harmony=harmony))]
+        own = [np.isin(piece.pitch[piece.onset % 24 > 0] % 12, (2, 5, 9)).mean() for piece in notes]
+        shares.append(np.mean(own))
+    assert shares[1] > shares[0] + 0.2
+
+
 def test_a_source_that_cannot_be_transferred_says_why(made, songs):
     waltz = dataclasses.replace(songs["song 9"], meter=(3, 4))
     assert "meter" in transferred(made, waltz).fault
@@ -153,6 +189,25 @@ def test_every_piece_ends_near_a_bar_line(made):
     wishes = [Wish("song", "happy", seed, 4) for seed in range(64)]
     ended = [sanity.near_bar_line(piece.end, piece.onset[0], piece.bar_steps) for piece in made.compose(wishes)]
     assert all(ended)
+
+
+def test_what_is_told_of_bars():
+    plan = context.told((0, 1, 2, 3, 0, 1, 6), upbeat=True)
+    assert plan[:, 0].tolist() == [15, 0, 1, 2, 3, 4, 5, 6]
+    again = context.FORM
+    assert plan[:, 1].tolist() == [3 + again, 2 + again, 5, 4, 3, 2, 1, 0]
+    assert context.told(range(40), upbeat=False)[20:26, 1].tolist() == [16, 16, 16, 16, 16, 15]
+
+
+def test_a_phrase_that_ends_the_piece_is_told_from_the_first():
+    """Though at the end its last note is longer."""
+    tune = [60, 62, 64, 65, 67, 69, 71, 72]
+    notes = [(pitch, 24 * place, 24, 80, 0) for place, pitch in enumerate(tune * 2)]
+    notes[-2:] = [(71, 24 * 14, 48, 80, 0)]
+    (lesson,), _, _ = lessons_of({"tune": piece_of(notes, meter=(4, 4))}, "song")
+    assert lessons.form_of(lesson) == (0, 1, 2, 3, 0, 1, 2, 7)
+    data = lessons.contexts([lesson])
+    assert data["left"][0, :16:2].tolist() == [20, 19, 18, 17, 4, 3, 2, 1]
 
 
 def test_windows_hold_every_note_once(songs):

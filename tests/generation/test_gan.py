@@ -7,7 +7,7 @@ import torch
 from musai.generation import gan_composer, gan_training, models, phrases
 from musai.generation.gan import NOISE, Generator, RollShape, drawn, one_hot
 from musai.generation.gan_training import GanSchedule
-from musai.generation.lessons import Lesson
+from musai.generation.lessons import Lesson, form_of
 from musai.generation.phrases import BAR_CELLS, PHRASE_BARS
 from musai.generation.wishes import Wish
 from musai.music.midi import write_midi
@@ -119,7 +119,7 @@ def test_phrases_hold_the_bar_before_and_their_place():
     assert part.tolist() == [0, *[1] * 5, 2]
     assert set(owner) == {0}
     rows = np.array([(0, 0, 60, 11), (48, 0, 62, 11), (48, 0, 60, 11)], np.int16)
-    assert phrases.form_of(Lesson("a", rows, "duet", "happy", (4, 4), 4)) == (0, 1, 0, 3)
+    assert form_of(Lesson("a", rows, "duet", "happy", (4, 4), 4)) == (0, 1, 0, 3)
 
 
 def test_what_opens_and_closes_a_piece_fits():
@@ -141,6 +141,19 @@ def test_a_form_is_none_of_the_rare_ones():
     long = phrases.drawn_form(known, 20, np.random.default_rng(0))
     assert long == [*known[0], 16, 17, 18, 19]
     assert phrases.drawn_form([], 3, np.random.default_rng(0)) == [0, 1, 2]
+
+
+def test_a_form_with_an_upbeat_has_a_bar_more():
+    known = [[0, *range(1, 9), *range(1, 9)]] * 20
+    assert phrases.drawn_form(known, 16, np.random.default_rng(0)) == known[0]
+    long = phrases.drawn_form(known, 32, np.random.default_rng(0))
+    assert long == [*known[0], *range(17, 25), *range(17, 25)]
+    rows = np.array([(36, 0, 60, 11)] + [(12, 0, 62, 11)] * 80, np.int16)
+    lessons = [
+        Lesson("a", rows, "duet", "happy", (4, 4), 21),
+        Lesson("b", rows - [[36, 0, 0, 0]], "duet", "happy", (4, 4), 20),
+    ]
+    assert [len(form) for form in phrases.forms(lessons)] == [17, 16]
 
 
 def test_pitches_beyond_the_rolls_are_octaves_nearer():
