@@ -18,20 +18,45 @@ from musai.ranking.heldout import Held, Scores
 
 CANDIDATES = 200
 STEPS = (0.4, 0.2, 0.1, 0.05)
+SURE = 2.0  # standard errors
 SMALL = 0.02  # a weight below it is none where that costs nothing: a part takes time every night
 
 
 def learned(parts: Sequence[Scores], matrix: sp.csr_matrix, held_out: Held, k: int) -> tuple[np.ndarray, float]:
     """Weights >= 0 of the parts, which add up to 1, and the mean NDCG@k that they reach."""
     items, features = candidates(parts, matrix, held_out)
+    return ascent(lambda weights: float(ndcg(items, features, weights, held_out, k).mean()), len(parts))
 
-    def value(weights: np.ndarray) -> float:
-        found = np.where(items >= 0, features @ weights.astype(np.float32), -np.inf)
-        order = heldout.best(found, k)
-        tops = np.where(order >= 0, np.take_along_axis(items, np.maximum(order, 0), axis=1), -1)
-        return float(heldout.ndcg(tops, held_out, slice(0, len(tops)), k).mean())
 
-    return ascent(value, len(parts))
+def better(
+    parts: Sequence[Scores], given: np.ndarray, matrix: sp.csr_matrix, held_out: Held, k: int, seed: int
+) -> np.ndarray | None:
+    """`learned` where weights that are learned so beat the `given` ones beyond chance; else None.
+
+    Learned on one half of the listeners they are compared on the other, both ways: the mean difference of NDCG@k has to
+    be above SURE standard errors.
+    """
+    items, features = candidates(parts, matrix, held_out)
+
+    def of(weights: np.ndarray) -> np.ndarray:
+        return ndcg(items, features, weights, held_out, k)
+
+    def best(listeners: np.ndarray) -> np.ndarray:
+        return ascent(lambda weights: float(of(weights)[listeners].mean()), len(parts))[0]
+
+    half = np.random.default_rng(seed).permutation(len(items)) < len(items) // 2
+    gain = np.where(half, of(best(~half)), of(best(half))) - of(given)
+    if gain.mean() <= SURE * gain.std() / np.sqrt(len(gain)):
+        return None
+    return best(np.ones(len(items), bool))
+
+
+def ndcg(items: np.ndarray, features: np.ndarray, weights: np.ndarray, held_out: Held, k: int) -> np.ndarray:
+    """NDCG@k float64 [users] of the `candidates` in the order of their weighted sum."""
+    found = np.where(items >= 0, features @ weights.astype(np.float32), -np.inf)
+    order = heldout.best(found, k)
+    tops = np.where(order >= 0, np.take_along_axis(items, np.maximum(order, 0), axis=1), -1)
+    return heldout.ndcg(tops, held_out, slice(0, len(tops)), k)
 
 
 def ascent(value: Callable[[np.ndarray], float], parts: int) -> tuple[np.ndarray, float]:

@@ -2,8 +2,8 @@
 
 Of LEAST listeners or more, up to `tuning.users` are drawn by seed, and of their tracks `evaluation.holdout_share`. All
 else stays, so that the parts are nearly those of the night. Each is fitted as it is configured, and `blending` weighs
-them. It costs the fits once more, so it is left alone where `tune_recommender` has found settings, and above
-`recommend.learn_blend_max_pairs`.
+them; the weights of the configuration stay where others are no better beyond chance. It costs the fits once more, so it
+is left alone where `tune_recommender` has found settings, and above `recommend.learn_blend_max_pairs`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,18 @@ def due(config: Config, pairs: int) -> bool:
 
 
 def batches(path: str, shape: tuple[int, int], config: Config, threads: int) -> Iterator[pa.RecordBatch]:
-    """Rows of SCHEMA, a part each, learned on the matrix [users, items] under `path`; none from too few listeners."""
+    """Rows of SCHEMA, a part each, learned on the matrix [users, items] under `path`; none where the configuration's
+    weights are as good, or listeners too few to tell."""
     left, known = held_out(read_matrix(path, *shape), config)
     if len(known.users) < LEAST:
         return
-    asked = [part for part, weight in config.recommend.blend.items() if weight]
+    asked = {part: weight for part, weight in config.recommend.blend.items() if weight}
     fits = [parts.fitted(part, left, config, threads) for part in asked]
-    weights, _ = blending.learned(fits, left, known, config.tuning.k)
-    yield pa.record_batch({"part": pa.array(asked), "weight": pa.array(weights.astype(np.float64).round(3))})
+    given = np.array(list(asked.values()))
+    weights = blending.better(fits, given, left, known, config.tuning.k, config.seed)
+    if weights is None:
+        return
+    yield pa.record_batch({"part": pa.array(list(asked)), "weight": pa.array(weights.astype(np.float64).round(3))})
 
 
 def held_out(matrix: sp.csr_matrix, config: Config) -> tuple[sp.csr_matrix, Held]:

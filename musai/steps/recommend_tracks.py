@@ -43,7 +43,7 @@ def _learn_blend(night: Night) -> None:
     found = one_task(night.session, work, learning.SCHEMA)
     weights = {row["part"]: row["weight"] for row in found.collect()}
     if not weights:
-        night.note(f"fewer than {learning.LEAST} listeners to learn the blend from: it is that of the configuration")
+        night.note("the blend is that of the configuration: no other was better on held-out plays beyond chance")
         return
     night.write(found, "blend_weights", JOB)
     night.note("the blend, learned: " + ", ".join(f"{part} {weight:g}" for part, weight in weights.items()))

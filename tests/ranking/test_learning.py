@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from musai.ranking import blending, learning, parts
-from musai.ranking.heldout import Held
+from musai.ranking.heldout import Held, Scores
 
 SMALL = ("factorization.device=cpu", "factorization.factors=8", "factorization.iterations=3", "tuning.users=150")
 
@@ -59,7 +59,24 @@ def test_when_there_is_anything_to_learn(settings, overrides, pairs: int, found:
     assert learning.due(settings(*overrides), pairs) is found
 
 
-def test_what_is_learned_is_no_worse_than_any_part(matrix, settings, tmp_path: pathlib.Path, monkeypatch) -> None:
+def noise(shape: tuple[int, int], seed: int) -> Scores:
+    made = np.random.default_rng(seed).random(shape, np.float32)
+    return lambda users: made[users].copy()
+
+
+def test_other_weights_are_taken_only_where_they_are_better_beyond_chance(matrix, settings) -> None:
+    """A part that knows against one that does not; and two that know nothing."""
+    left, known = learning.held_out(matrix, settings(*SMALL))
+    shape, even = matrix.shape, np.array([0.5, 0.5])
+    told = parts.fitted("cooccurrence", left, settings(*SMALL), 1)
+    found = blending.better([told, noise(shape, 1)], np.array([0.1, 0.9]), left, known, 20, 0)
+    assert found is not None
+    assert found[0] > 0.6
+    assert blending.better([told, noise(shape, 1)], found, left, known, 20, 0) is None
+    assert blending.better([noise(shape, 1), noise(shape, 2)], even, left, known, 20, 0) is None
+
+
+def test_a_part_each_comes_of_the_matrix_on_disk(matrix, settings, tmp_path: pathlib.Path, monkeypatch) -> None:
     users, items = matrix.nonzero()
     table = pa.table(
         {"user_index": pa.array(users, pa.int32()), "item_index": pa.array(items, pa.int32()), "weight": matrix.data}
@@ -68,12 +85,7 @@ def test_what_is_learned_is_no_worse_than_any_part(matrix, settings, tmp_path: p
     config = settings(*SMALL)
     assert list(learning.batches(str(tmp_path), matrix.shape, config, 1)) == []  # too few listeners
     monkeypatch.setattr(learning, "LEAST", 100)
+    monkeypatch.setattr(blending, "SURE", -1e9)  # whatever it is worth
     (found,) = learning.batches(str(tmp_path), matrix.shape, config, 1)
     assert found["part"].to_pylist() == ["als", "user_knn", "linear"]
-    weights = found["weight"].to_numpy()
-    assert weights.sum() == pytest.approx(1, abs=0.002)
-    left, known = learning.held_out(matrix, config)
-    fits = [parts.fitted(part, left, config, 1) for part in found["part"].to_pylist()]
-    _, reached = blending.learned(fits, left, known, config.tuning.k)
-    alone = [blending.learned([fit], left, known, config.tuning.k)[1] for fit in fits]
-    assert reached >= max(alone)
+    assert found["weight"].to_numpy().sum() == pytest.approx(1, abs=0.002)

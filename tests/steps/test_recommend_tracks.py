@@ -93,20 +93,19 @@ def test_a_night_that_looks_beyond_accuracy_and_folds_light_listeners_in(spark, 
 
 @pytest.mark.slow
 def test_a_night_that_nobody_has_tuned_learns_its_blend(spark, tmp_path):
-    """Of enough listeners; it is kept for the evaluation, and for who arrives today."""
+    """Of enough listeners, where the configuration's is worse: ALS of one number knows nothing of six tastes."""
     draw = np.random.default_rng(0)
     with (tmp_path / "log.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["user_id", "track_id"])
         for user in range(1400):  # of 8 tracks each, a fifth held out: some have none
-            writer.writerows((f"u{user}", f"t{track + 40 * (user % 3)}") for track in draw.choice(40, 8, replace=False))
-    small = ("factorization.factors=4", "factorization.iterations=2", "recommend.lists=[for_you]")
+            writer.writerows((f"u{user}", f"t{track + 20 * (user % 6)}") for track in draw.choice(20, 8, replace=False))
+    small = ("factorization.factors=1", "factorization.iterations=1", "recommend.lists=[for_you]", "recommend.top_n=5")
     at = (f"inputs.interactions={tmp_path / 'log.csv'}", f"warehouse={tmp_path / 'warehouse'}", "spark.master=local[2]")
     jobs = ("ingest_interactions", "build_user_item", "compute_similarities", "train_als", "recommend_tracks")
-    made = nights.run(configuration.load([], [*small, *at, "recommend.top_n=5"]), only=jobs)
+    made = nights.run(configuration.load([], [*small, *at]), only=jobs)
     assert "the blend, learned: als" in made.printed
-    rows = made.outcome.run.read(spark, "blend_weights").collect()
-    assert {row["part"] for row in rows} == {"als", "user_knn", "linear"}
-    assert sum(row["weight"] for row in rows) == pytest.approx(1, abs=0.002)
-    kept = {row["part"] for row in rows if row["weight"]}
-    assert set(made.table("recommendations")["source"]) <= kept | {"popularity"}
+    weights = {row["part"]: row["weight"] for row in made.outcome.run.read(spark, "blend_weights").collect()}
+    assert weights.keys() == {"als", "user_knn", "linear"}
+    assert weights["als"] < 0.5
+    assert set(made.table("recommendations")["source"]) <= {part for part in weights if weights[part]} | {"popularity"}
