@@ -76,7 +76,7 @@ def lists(published: Warehouse, config: Config, plays: Mapping[str, float]) -> L
     if faults := [f"{track}: plays > 0 are due, not {n}" for track, n in plays.items() if not 0 < n < math.inf]:
         raise InputError(faults)
     run = _run(published)
-    config = _weighed(run, _tuned(published, config))
+    config = _with_learned_blend(run, _tuned(published, config))
     withheld = _good(run, read_ids(config.inputs.blocked_tracks, "inputs.blocked_tracks"))
     opened = models.opened(of_run.sources_of(run, config, sorted(set(withheld)), fold_in=True))
     counts: dict[str, float] = {}
@@ -120,7 +120,7 @@ def _tuned(published: Warehouse, config: Config) -> Config:
     return tuned(config, {row["name"]: json.loads(row["value"]) for row in table.to_pylist()})
 
 
-def _weighed(run: Run, config: Config) -> Config:
+def _with_learned_blend(run: Run, config: Config) -> Config:
     """With the blend that the night learned, if it did."""
     if not run.has("blend_weights"):
         return config

@@ -31,7 +31,7 @@ from musai.columns import FACTORS, ITEM_INDEX, USER_INDEX, WEIGHT
 from musai.config import Factorization
 from musai.errors import InputError, MusaiError
 from musai.factorization import als, devices
-from musai.matrix.reading import read_matrix, read_table
+from musai.matrix.reading import read_ids_by_index, read_matrix
 from musai.session import one_task
 from musai.storage import file_system
 from musai.warehouse import task_files
@@ -96,9 +96,7 @@ def train_in_one_task(
 
 def _rows(name: str, side: Side, factors: np.ndarray) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Of als_factors, and by the ids of the side of its own table."""
-    ids = read_table(side.ids, [side.index, side.name]).sort_by(side.index)[side.name]
-    ids = ids.cast(pa.large_string()).combine_chunks()  # 64-bit offsets: all texts together may pass 2 GB
-    start = 0
+    ids, start = read_ids_by_index(side.ids, side.index, side.name), 0
     for batch in _batches(name, factors):
         yield TABLE, batch
         own = ids.slice(start, batch.num_rows).cast(pa.string())

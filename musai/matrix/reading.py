@@ -74,6 +74,11 @@ def read_table(uri: str, columns: Sequence[str]) -> pa.Table:
     return ds.dataset(path, format="parquet", filesystem=system, partitioning=None).to_table(columns=list(columns))
 
 
+def read_ids_by_index(uri: str, index: str, name: str) -> pa.Array:
+    """The column `name` of a table in the order of its dense `index`; 64-bit offsets, for all ids may pass 2 GB."""
+    return read_table(uri, [index, name]).sort_by(index)[name].cast(pa.large_string()).combine_chunks()
+
+
 def _is_data(name: str, root: str) -> bool:
     parts = name[len(root) :].split("/")
     return name.endswith(".parquet") and not any(part.startswith(("_", ".")) for part in parts)

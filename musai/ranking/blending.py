@@ -28,7 +28,7 @@ def learned(parts: Sequence[Scores], matrix: sp.csr_matrix, held_out: Held, k: i
     return ascent(lambda weights: float(ndcg(items, features, weights, held_out, k).mean()), len(parts))
 
 
-def better(
+def learned_if_better(
     parts: Sequence[Scores], given: np.ndarray, matrix: sp.csr_matrix, held_out: Held, k: int, seed: int
 ) -> np.ndarray | None:
     """`learned` where weights that are learned so beat the `given` ones beyond chance; else None.

@@ -40,7 +40,7 @@ def batches(path: str, shape: tuple[int, int], config: Config, threads: int) -> 
     asked = {part: weight for part, weight in config.recommend.blend.items() if weight}
     fits = [parts.fitted(part, left, config, threads) for part in asked]
     given = np.array(list(asked.values()))
-    weights = blending.better(fits, given, left, known, config.tuning.k, config.seed)
+    weights = blending.learned_if_better(fits, given, left, known, config.tuning.k, config.seed)
     if weights is None:
         return
     yield pa.record_batch({"part": pa.array(list(asked)), "weight": pa.array(weights.astype(np.float64).round(3))})

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from musai.columns import ITEM_INDEX, METHOD, RANK, SCORE, TRACK_ID, USER_ID, USER_INDEX
 from musai.config import Similarity
-from musai.matrix.reading import read_matrix, read_table
+from musai.matrix.reading import read_ids_by_index, read_matrix
 from musai.similarity import linear, neighbours
 from musai.warehouse import task_files
 from musai.warehouse.task_files import Place
@@ -51,7 +51,7 @@ def _rows(
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Of track_neighbours, similar_tracks and similar_users, in the order of their keys."""
     table, index, name = (sides.users, USER_INDEX, USER_ID) if side == "user" else (sides.items, ITEM_INDEX, TRACK_ID)
-    ids = read_table(table, [index, name]).sort_by(index)[name].cast(pa.large_string()).combine_chunks()
+    ids = read_ids_by_index(table, index, name)
     for batch in batches(sides.matrix, sides.n_users, sides.n_items, side, method, settings, threads):
         rows = batch.append_column(METHOD, pa.repeat(method, batch.num_rows))
         if side == "track":

@@ -71,7 +71,7 @@ class Night:
         settings = {row["name"]: json.loads(row["value"]) for row in found.collect()}
         return dataclasses.replace(self, config=tuned(self.config, settings))
 
-    def weigh(self) -> None:
+    def use_learned_blend(self) -> None:
         """Take the blend that `recommend_tracks` has learned for this night, if it has."""
         if self.has("blend_weights"):
             weights = {row["part"]: row["weight"] for row in self.run.read(self.session, "blend_weights").collect()}

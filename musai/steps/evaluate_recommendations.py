@@ -41,7 +41,7 @@ def run(night: Night) -> None:
 
 def measured(night: Night) -> list[ranking_metrics.MetricRow]:
     """Split, fit by the nightly's own steps on the training part, recommend, measure; [] where nothing is held out."""
-    night.weigh()
+    night.use_learned_blend()
     config, seed = _of_the_fit(night.config), night.config.seed
     training = night.nested("evaluation", config)
     train, held_out = evaluation.split(night.read("interactions"), config.evaluation, seed)

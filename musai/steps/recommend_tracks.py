@@ -25,7 +25,7 @@ JOB = "recommend_tracks"
 def run(night: Night) -> None:
     if learning.due(night.config, night.run.rows("user_item") or 0) and not night.has_settings():
         _learn_blend(night)
-        night.weigh()
+        night.use_learned_blend()
     every = lists_of(night)
     place = night.run.staging(ranking.TABLE)[ranking.TABLE]
     further = [rows for rows in (_new_releases(night), _made_for_you(night)) if rows is not None]

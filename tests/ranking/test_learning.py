@@ -69,11 +69,11 @@ def test_other_weights_are_taken_only_where_they_are_better_beyond_chance(matrix
     left, known = learning.held_out(matrix, settings(*SMALL))
     shape, even = matrix.shape, np.array([0.5, 0.5])
     told = parts.fitted("cooccurrence", left, settings(*SMALL), 1)
-    found = blending.better([told, noise(shape, 1)], np.array([0.1, 0.9]), left, known, 20, 0)
+    found = blending.learned_if_better([told, noise(shape, 1)], np.array([0.1, 0.9]), left, known, 20, 0)
     assert found is not None
     assert found[0] > 0.6
-    assert blending.better([told, noise(shape, 1)], found, left, known, 20, 0) is None
-    assert blending.better([noise(shape, 1), noise(shape, 2)], even, left, known, 20, 0) is None
+    assert blending.learned_if_better([told, noise(shape, 1)], found, left, known, 20, 0) is None
+    assert blending.learned_if_better([noise(shape, 1), noise(shape, 2)], even, left, known, 20, 0) is None
 
 
 def test_a_part_each_comes_of_the_matrix_on_disk(matrix, settings, tmp_path: pathlib.Path, monkeypatch) -> None:
