@@ -2,8 +2,7 @@
 
 Kept, of the files that one night read together, in an immutable day folder (`musai.warehouse.day_folders`):
 
-    good/       file, day, user_id, track_id and the exact sums of the rows that may count (integers in millionths, as
-                `musai.interactions.spark.added_up` has them: sums of sums are the sums, whatever came first)
+    good/       file, day, user_id, track_id and the exact sums of the rows that may count, as sorted runs (see `sums`)
     rejected/   file, line, reason, the row, and its user_id where it has one
     _manifest   the files by their identity with their numbers of rows, and the sha256 of every part; written last
 
@@ -18,6 +17,9 @@ weights of events (a row's plays x weight is rounded before it is added up, so w
 the version of the code. Two more things are looked at for each file. Whether a moment is in the future depends on the
 clock: a file's rows are judged alike while no moment of it passes over now + a day. And rows of erased users are not
 even kept, only counted: such a file serves as long as the list of erased users begins with the ids that it had then.
+
+The merging needs no shuffle: a task reads its range of listeners from all folders. A night that keeps nothing goes the
+same way, through a folder that is removed after it.
 
 A folder whose parts are not what its manifest says is not used. So nothing depends on what is kept but the time that a
 night takes: without it, or with `ingest.incremental=false`, the tables are the same.

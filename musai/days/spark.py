@@ -1,73 +1,97 @@
-"""Day folders distributed: writing one, and reading what is kept."""
+"""Files of the log distributed: what is kept of them, and the merging of that to one row a pair."""
 
 from __future__ import annotations
 
+import base64
+import collections
 import dataclasses
 import datetime as dt
 import functools
+import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow.compute as pc
+from pyspark import StorageLevel, TaskContext
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from musai.days import sums
 from musai.days.folders import GOOD, REJECTED, Judge, Kept, begins, parts
 from musai.inputs import places
+from musai.inputs import spark as inputs
+from musai.inputs.headers import Survey
+from musai.session import cores
 from musai.storage import Storage
+from musai.warehouse import task_files
+from musai.warehouse.task_files import Place
 
-COLUMNS = {
-    GOOD: {
-        "file": "string",
-        "_day": "date",
-        "user_id": "string",
-        "track_id": "string",
-        "_high": "bigint",
-        "_low": "bigint",
-        "events": "bigint",
-        "last_event_at": "timestamp",
-    },
-    REJECTED: {
-        "file": "string",
-        "line": "bigint",
-        "reason": "string",
-        "raw": "binary",
-        "unknown": "boolean",  # null: what was left out of `raw` is of an erased user
-        "user_id": "string",
-    },
+COLUMNS = {  # of REJECTED
+    "file": "string",
+    "line": "bigint",
+    "reason": "string",
+    "raw": "binary",
+    "unknown": "boolean",  # null: what was left out of `raw` is of an erased user
+    "user_id": "string",
 }
-SCHEMAS = {part: ", ".join(f"{name} {kind}" for name, kind in columns.items()) for part, columns in COLUMNS.items()}
-COUNTED = ("rejected", "erased", "header", "blank")
+SCHEMA = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+BAD = {  # what `inputs.bad_row` gives
+    "file": "string", "block": "bigint", "row": "bigint", "line": "bigint", "reason": "string", "raw": "binary",
+    "unknown": "boolean",
+}  # fmt: skip
+ARROW = {"string": pa.string(), "bigint": pa.int64(), "binary": pa.binary(), "boolean": pa.bool_()}
+BAD_TYPE = pa.struct([(name, ARROW[kind]) for name, kind in BAD.items()])
+SPLIT = "told string, user_id string, bad struct<{}>".format(", ".join(f"{n}: {kind}" for n, kind in BAD.items()))
+SPLIT_NAMES = ["told", "user_id", "bad"]
+COUNTED = ("rejected", "erased", "outside", "header", "blank")
+STAGED = "_staged"  # folder within a day folder
+RUN_BYTES = 1 << 28  # of rows of the log, that a task holds before it writes what they add up to
+KEYS = (*sums.PAIR, "file", "_day")
+MERGED = f"{task_files.PARTS}, used bigint, outside bigint, erased bigint"
+TABLE = "interactions"
+
+Batches = Iterator[pa.RecordBatch]
 
 
 @dataclasses.dataclass(frozen=True)
 class Delivery:
-    """Files that are read for the first time.
+    """Files that are read now.
 
-    sums: `_file` (as Spark names it), `_status`, and the columns of `good`; every rejected row by itself, with a moment
-    where that is in the future. Kept on disk. rejected: the columns of `rejected`, and in `file` what `_file` is.
+    rows: `_file` (as Spark names it), `_status` (good, or one of COUNTED), of good ones `_day`, user_id, track_id,
+    `_micro` and the moment `_at`; of rejected ones `_bad` (`inputs.bad_row` as JSON: text is cheap where it is null),
+    user_id where it has one, and `_at` where that is in the future.
     """
 
-    sums: DataFrame
-    rejected: DataFrame
+    rows: DataFrame
+    survey: Survey
     identities: Mapping[str, str]  # by path, as `places.plain` gives it
-    names: Mapping[str, str]  # by identity
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The input's name of each file by its identity."""
+        return {self.identities[path]: name for path, name in inputs.named(self.survey).items()}
 
 
 def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict[str, Any]:
     """Write the parts of a day folder; gives its manifest, which `day_folders.seal` makes it count with."""
-    spark = delivery.sums.sparkSession
-    seen = [row["_file"] for row in delivery.sums.select("_file").distinct().collect()]
-    identities = [delivery.identities[places.plain(file)] for file in seen]
-    table = pa.table({"_file": pa.array(seen, pa.string()), "file": pa.array(identities, pa.string())})
-    known = F.broadcast(spark.createDataFrame(table))
-    sums = delivery.sums.join(known, "_file")
-    rejected = delivery.rejected.withColumnRenamed("file", "_file").join(known, "_file").select(*COLUMNS[REJECTED])
-    redacted = rejected.mapInArrow(_redacted(judge.erased), SCHEMAS[REJECTED])
-    for part, frame in ((GOOD, sums.where("_status = 'good'").select(*COLUMNS[GOOD])), (REJECTED, redacted)):
-        frame.write.mode("error").option("compression", "zstd").parquet(storage.spark_uri(f"{path}/{part}"))
-    files = _described(sums, storage.spark_uri(f"{path}/{REJECTED}"), delivery.names)
-    delivery.sums.unpersist()
+    staged = f"{path}/{STAGED}"
+    split = delivery.rows.mapInArrow(_split(storage.uri(staged), delivery.identities), SPLIT)
+    split = split.persist(StorageLevel.DISK_ONLY)  # read once; what is told of it holds for what is rejected
+    told = [json.loads(row["told"]) for row in split.where("told IS NOT NULL").select("told").collect()]
+    for name in (run for one in told for run in one["runs"]):
+        storage.move(f"{staged}/{name}", f"{path}/{GOOD}/{name}")
+    storage.delete(staged)
+    if not any(one["runs"] for one in told):
+        sums.write(sums.SCHEMA.empty_table(), storage.uri(f"{path}/{GOOD}/part-00000.zstd.parquet"))
+    files = _described(told, delivery.names)
+    _write_rejected(storage, path, delivery, judge, split, told)
+    split.unpersist()
+    if judge.erased:
+        kept = split.sparkSession.read.schema(SCHEMA).parquet(storage.spark_uri(f"{path}/{REJECTED}"))
+        for row in kept.where("unknown IS NULL").select("file").distinct().collect():
+            files[row["file"]]["left_out"] = True
     return {
         "key": judge.key,
         "erased": begins(judge.erased, len(judge.erased)),
@@ -76,41 +100,100 @@ def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict
     }
 
 
-def _redacted(erased: Sequence[str]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """For mapInArrow: a row of an unknown user in which an erased id stands is not kept; that there was one, is."""
-    holds = places.holds_any(erased)
+def _split(folder: str, identities: Mapping[str, str]) -> Callable[[Batches], Batches]:
+    """For mapInArrow: writes the good rows' sums as runs into a folder (URI), passes on the bad ones, and tells (as
+    JSON, at the end) the names of the runs and what is counted of each file."""
 
-    def redact(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def split(batches: Batches) -> Batches:
+        context = TaskContext.get()
+        prefix = f"part-{context.partitionId() if context else 0:05d}"
+        every = pa.array(sorted(set(identities.values())), pa.string())
+        waiting: list[pa.Table] = []
+        size = 0
+        runs: list[str] = []
+        counted: dict[str, _Counted] = collections.defaultdict(_Counted)
+
+        def write_run() -> None:
+            runs.append(f"{prefix}-{uuid.uuid4()}.zstd.parquet")
+            sums.write(sums.added_up(pa.concat_tables(waiting), KEYS), f"{folder}/{runs[-1]}")
+            waiting.clear()
+
         for batch in batches:
-            rows = batch.to_pylist()
-            for row in rows:
-                if row["unknown"] and row["raw"] and holds(row["raw"]):
-                    row |= {"raw": places.ERASED.encode(), "unknown": None}
-            yield pa.RecordBatch.from_pylist(rows, batch.schema)
+            path = batch["_file"].dictionary_encode()
+            names = [identities[places.plain(file)] for file in path.dictionary.to_pylist()]
+            codes = pa.array([every.index(name).as_py() for name in names], pa.int32()).take(path.indices)
+            rows = batch.append_column("file", pa.DictionaryArray.from_arrays(codes, every))
+            for code, name in enumerate(names):
+                counted[name].add(rows.filter(pc.equal(path.indices, code)) if len(names) > 1 else rows)
+            good, bad = (_of(rows, status) for status in ("good", "rejected"))
+            if good.num_rows:
+                waiting.append(sums.opened(good))
+                size += waiting[-1].nbytes
+            if size >= RUN_BYTES:
+                write_run()
+                size = 0
+            if bad.num_rows:
+                yield pa.record_batch([pa.nulls(len(bad), pa.string()), bad["user_id"], _opened(bad)], SPLIT_NAMES)
+        if waiting:
+            write_run()
+        told = json.dumps({"runs": runs, "files": {name: dataclasses.asdict(one) for name, one in counted.items()}})
+        yield pa.record_batch([pa.array([told]), pa.nulls(1, pa.string()), pa.nulls(1, BAD_TYPE)], SPLIT_NAMES)
 
-    return redact
+    return split
 
 
-def _described(sums: DataFrame, rejected: str, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _of(rows: pa.RecordBatch, status: str) -> pa.RecordBatch:
+    chosen = pc.equal(rows["_status"], status)
+    return rows if chosen.true_count == rows.num_rows else rows.filter(chosen)
+
+
+def _opened(rows: pa.RecordBatch) -> pa.Array:
+    """`_bad` of each row as BAD."""
+    found = [json.loads(text) for text in rows["_bad"].to_pylist()]
+    return pa.array([one | {"raw": base64.b64decode(one.get("raw", ""))} for one in found], BAD_TYPE)
+
+
+@dataclasses.dataclass
+class _Counted:
+    """Of a file, in one task: rows by status, the latest moment of a good one and the earliest of a rejected one
+    (microseconds since 1970; None: none is known), and the paths in which the lines of rejects are still to be
+    counted."""
+
+    rows: dict[str, int] = dataclasses.field(default_factory=dict)
+    latest: int | None = None
+    future: int | None = None
+    unnumbered: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        for found in pc.value_counts(rows["_status"]).to_pylist():
+            status = found["values"]
+            self.rows[status] = self.rows.get(status, 0) + found["counts"]
+            if status not in ("good", "rejected"):
+                continue
+            own = _of(rows, status)
+            moments = pc.min_max(own["_at"].cast(pa.int64())).as_py()
+            if status == "good":
+                self.latest = max((one for one in (self.latest, moments["max"]) if one is not None), default=None)
+            else:
+                self.future = min((one for one in (self.future, moments["min"]) if one is not None), default=None)
+                new = {one["file"] for one in _opened(own).to_pylist() if one["line"] is None} - set(self.unnumbered)
+                self.unnumbered += sorted(new)
+
+
+def _described(told: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """identity -> what the manifest says of a file: its name then, rows by status, and what its judgement hangs on."""
-    spark = sums.sparkSession
-    redacted = spark.read.schema(SCHEMAS[REJECTED]).parquet(rejected).where("unknown IS NULL").select("file").distinct()
-    left_out = {row["file"] for row in redacted.collect()}
     files: dict[str, dict[str, Any]] = {
-        file: {"name": name, **dict.fromkeys(COUNTED, 0), "latest": None, "future": None, "left_out": file in left_out}
+        file: {"name": name, **dict.fromkeys(COUNTED, 0), "latest": None, "future": None, "left_out": False}
         for file, name in names.items()
     }
-    moments = [F.expr(f"unix_micros({how}(last_event_at))").alias(how) for how in ("min", "max")]
-    for row in sums.groupBy("file", "_status").agg(F.sum("events").alias("rows"), *moments).collect():
-        file, status = files[row["file"]], row["_status"]
-        if status == "good":
-            file["latest"] = _moment(row["max"])
-        else:
-            file[status] = row["rows"]
-        if status == "rejected":  # a moment is kept of those in the future alone
-            file["future"] = _moment(row["min"])
-        file["left_out"] |= status == "erased"
-    return files
+    for file, one in ((file, one) for task in told for file, one in task["files"].items()):
+        known = files[file]
+        for status in COUNTED:
+            known[status] += one["rows"].get(status, 0)
+        for name, choose in (("latest", max), ("future", min)):
+            known[name] = choose((at for at in (known[name], one[name]) if at is not None), default=None)
+        known["left_out"] |= known["erased"] > 0
+    return {file: one | {name: _moment(one[name]) for name in ("latest", "future")} for file, one in files.items()}
 
 
 def _moment(micros: int | None) -> str | None:
@@ -123,21 +206,87 @@ def _moment(micros: int | None) -> str | None:
         return dt.datetime.max.replace(tzinfo=dt.UTC).isoformat()
 
 
-def read(spark: SparkSession, storage: Storage, kept: Sequence[Kept], part: str) -> DataFrame:
-    """`good` or `rejected` of what a night takes from the folders."""
+def _write_rejected(
+    storage: Storage,
+    path: str,
+    delivery: Delivery,
+    judge: Judge,
+    split: DataFrame,
+    told: Sequence[Mapping[str, Any]],
+) -> None:
+    spark = split.sparkSession
+    of_files = [one for task in told for one in task["files"].values()]
+    bad = split.where("bad IS NOT NULL").select("user_id", "bad.*")
+    if not any(one["rows"].get("rejected") for one in of_files):
+        bad = bad.limit(0)  # nothing is read for it
+    bad = inputs.numbered(spark, delivery.survey, bad, {path for one in of_files for path in one["unnumbered"]})
+    rejected = bad.mapInArrow(_redacted(judge.erased, delivery.identities), SCHEMA)
+    writer = rejected.write.mode("error").option("compression", "zstd")
+    writer.parquet(storage.spark_uri(f"{path}/{REJECTED}"))
+
+
+def _redacted(erased: Sequence[str], identities: Mapping[str, str]) -> Callable[[Batches], Batches]:
+    """For mapInArrow: the columns of REJECTED with a file's identity in place of its path. A row of an unknown user in
+    which an erased id stands is not kept; that there was one, is."""
+    holds = places.holds_any(erased)
+
+    def redact(batches: Batches) -> Batches:
+        for batch in batches:
+            rows = batch.select(list(COLUMNS)).to_pylist()
+            for row in rows:
+                row["file"] = identities[places.plain(row["file"])]
+                if row["unknown"] and row["raw"] and holds(row["raw"]):
+                    row |= {"raw": places.ERASED.encode(), "unknown": None}
+            yield pa.RecordBatch.from_pylist(rows, pa.schema([batch.schema.field(name) for name in COLUMNS]))
+
+    return redact
+
+
+def rejected(spark: SparkSession, storage: Storage, kept: Sequence[Kept]) -> DataFrame:
+    """The rows of REJECTED that a night takes from the folders."""
     whole = [one for one in kept if one.whole]
-    frames = [_frame(spark, storage, whole, part)] if whole else []
-    frames += [_frame(spark, storage, [one], part).where(F.col("file").isin(*one.files))
-               for one in kept if not one.whole]  # fmt: skip
+    frames = [_rejected(spark, storage, whole)] if whole else []
+    frames += [_rejected(spark, storage, [one]).where(F.col("file").isin(*one.files)) for one in kept if not one.whole]
     return functools.reduce(DataFrame.union, frames)
 
 
-def _frame(spark: SparkSession, storage: Storage, kept: Sequence[Kept], part: str) -> DataFrame:
-    paths = [storage.spark_uri(f"{one.path}/{part}") for one in kept]
-    return spark.read.schema(SCHEMAS[part]).parquet(*paths)
+def _rejected(spark: SparkSession, storage: Storage, kept: Sequence[Kept]) -> DataFrame:
+    return spark.read.schema(SCHEMA).parquet(*(storage.spark_uri(f"{one.path}/{REJECTED}") for one in kept))
 
 
 def counts(kept: Sequence[Kept]) -> dict[str, int]:
     """Rows by status, but for the good ones."""
     files = [one.manifest["files"][file] for one in kept for file in one.files]
     return {status: sum(file[status] for file in files) for status in COUNTED}
+
+
+def merge(
+    spark: SparkSession, storage: Storage, kept: Sequence[Kept], night: sums.Night, place: Place
+) -> tuple[list[Row], dict[str, int]]:
+    """Write the interactions to their place: its files as rows of `task_files.PARTS`, and what became of the events
+    that the folders hold (used, outside, erased)."""
+    runs = [
+        sums.Run(storage.uri(f"{one.path}/{GOOD}/{name}"), None if one.whole else one.files)
+        for one in kept
+        for name in storage.names(f"{one.path}/{GOOD}")
+        if name.endswith(".parquet")
+    ]
+    listeners = sums.ranges(runs, 2 * cores(spark))
+
+    def task(batches: Batches) -> Batches:
+        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+            found = sums.merged(runs, listeners[number], night)
+            rows = found.rows.to_batches(task_files.GROUP_ROWS)
+            for part in task_files.stored(((TABLE, batch) for batch in rows), {TABLE: place}, number):
+                yield _widened({name: part[name] for name in part.schema.names})
+            yield _widened({name: pa.array([getattr(found, name)]) for name in ("used", "outside", "erased")})
+
+    rows = spark.range(0, len(listeners), 1, len(listeners)).mapInArrow(task, MERGED).collect()
+    numbers = {name: sum(row[name] or 0 for row in rows) for name in ("used", "outside", "erased")}
+    return [row for row in rows if row["table"] is not None], numbers
+
+
+def _widened(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    """A row of MERGED, null where there is no column."""
+    fields = [field.split() for field in MERGED.split(", ")]
+    return pa.record_batch({name: columns.get(name, pa.nulls(1, ARROW[kind])) for name, kind in fields})

@@ -12,12 +12,12 @@ import datetime as dt
 from collections.abc import Mapping
 
 from musai.config import Ingest
+from musai.days.sums import MICRO
 from musai.inputs.lines import Stage, is_text, literal
 
 MAX_PLAYS = 1e9
 FUTURE = "timestamp is in the future"
 TOLERANCE = dt.timedelta(days=1)  # of clocks: a moment later than that from now is in the future
-MICRO = 1e6  # plays x weight are added up in millionths, as integers: the sum depends on no order
 
 NUMBER = r"\s*+[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?\s*+"  # possessive: never slow
 PLAYS = rf"^(?:{NUMBER}|\s*(?i:nan|[+-]?inf(?:inity)?)\s*)\z"
@@ -136,7 +136,6 @@ def _reason(types: Mapping[str, str], ingest: Ingest, now: dt.datetime) -> str:
 def outside(ingest: Ingest, run_date: dt.date) -> str:
     """Whether a `_day` (in the session's time zone) lies after the run date or before the window; without a moment a
     row lies in any."""
-    bounds = [f"_day > DATE'{run_date}'"]
-    if ingest.window_days is not None and ingest.window_days <= run_date.toordinal():
-        bounds.append(f"_day < DATE'{run_date - dt.timedelta(days=ingest.window_days - 1)}'")
+    first = ingest.first_day(run_date)
+    bounds = [f"_day > DATE'{run_date}'", *([f"_day < DATE'{first}'"] if first else [])]
     return f"coalesce({' OR '.join(bounds)}, false)"

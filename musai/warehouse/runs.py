@@ -130,7 +130,11 @@ class Run:
         return {table: Place(self.storage.uri(self._staged(table)), arrow_schema(TABLES[table])) for table in tables}
 
     def _staged(self, table: str) -> str:
-        return f"_nights/{self.run_id}/staging/{f'{self.scope}-{table}' if self.scope else table}"
+        return self.passing(f"{self.scope}-{table}" if self.scope else table)
+
+    def passing(self, name: str) -> str:
+        """Path of a folder of the run for what passes through: whoever puts something there removes it again."""
+        return f"_nights/{self.run_id}/staging/{name}"
 
     def adopt(
         self, parts: Iterable[Mapping[str, Any]], table: str, job: str, more: DataFrame | None = None

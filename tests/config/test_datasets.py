@@ -8,6 +8,7 @@ import pytest
 from musai import config as configuration
 from musai.catalogue import spark as catalogue
 from musai.interactions import spark as interactions
+from tests.ingested import rows_of
 
 DATASETS = pathlib.Path(__file__).parents[2] / "conf" / "datasets"
 AT = dt.datetime.fromisoformat("2001-01-01T22:12:40")  # as Spark gives it back, without a zone
@@ -73,8 +74,7 @@ def test_the_file_alone_reads_the_data_set(spark, tmp_path: pathlib.Path, name: 
         settings.append(f"inputs.{key}={tmp_path / file}")
     config = configuration.load([str(DATASETS / f"{name}.yaml")], settings)
     found = interactions.ingest(spark, config, dt.date(2021, 1, 1), dt.datetime(2022, 1, 1, tzinfo=dt.UTC))
-    rows = found.interactions.select("user_id", "track_id", "plays", "last_event_at").collect()
-    assert [tuple(row) for row in rows] == [listened]
+    assert [(*row[:3], row[4]) for row in rows_of(found)] == [listened]
     assert found.rejected().collect() == []
     found.release()
     known = catalogue.ingest(spark, config)

@@ -11,6 +11,7 @@ from musai.interactions.spark import ingest
 from musai.storage import LocalStorage
 from musai.warehouse import Warehouse, day_folders
 from tests.erasure.test_forget import naming
+from tests.ingested import rows_of
 
 NOW, RUN_DATE = dt.datetime(2022, 1, 1, 12, tzinfo=dt.UTC), dt.date(2021, 12, 31)
 GONE = ("secret", "sé")
@@ -26,7 +27,7 @@ def test_nothing_of_them_is_left_nor_comes_back(spark, settings, tmp_path: pathl
 
     def night(run_id: str) -> dict[str, int]:
         found = ingest(spark, config, RUN_DATE, NOW, None, (storage, run_id))
-        return found.counts(sum(row["events"] for row in found.interactions.collect()))
+        return found.counts(sum(row[3] for row in rows_of(found)))
 
     for run_id, body in {
         "good": b"secret,t,1\nother,t,1\n",

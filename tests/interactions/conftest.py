@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from musai.interactions.spark import ingest
+from tests.ingested import rows_of
 
 NOW = dt.datetime(2022, 1, 1, 12, tzinfo=dt.UTC)
 RUN_DATE = dt.date(2021, 12, 31)
@@ -38,18 +39,15 @@ def ingested(spark, settings, tmp_path: pathlib.Path):
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         path = folder / next(iter(files)) if len(files) == 1 else folder
         found = ingest(spark, settings(f"inputs.interactions={path}", *overrides), run_date, now)
-        rows = found.interactions.collect()
-        counts = found.counts(sum(row["events"] for row in rows))
+        rows = rows_of(found)
+        counts = found.counts(sum(row[3] for row in rows))
         rejected = sorted(tuple(row) for row in found.rejected().collect())
         found.release()
         of_the_log = [row for row in rejected if row[0] == "interactions"]
         assert counts["read"] == sum(counts[name] for name in ("used", "rejected", "outside", "erased"))
-        assert counts["used"] == sum(row["events"] for row in rows)
         assert len(of_the_log) == counts["rejected"] + counts["rejected_files"]
         assert len({row[1] for row in of_the_log}) == len(of_the_log)
-        table = {(row["user_id"], row["track_id"]): (row["plays"], row["events"], row["last_event_at"]) for row in rows}
-        assert len(table) == len(rows)
-        return Result(table, counts, rejected)
+        return Result({row[:2]: row[2:] for row in rows}, counts, rejected)
 
     yield run
     spark.conf.set("spark.sql.session.timeZone", "UTC")

@@ -17,6 +17,7 @@ from musai.inputs import files
 from musai.interactions.spark import ingest
 from musai.storage import LocalStorage
 from musai.warehouse import day_folders
+from tests.ingested import rows_of
 
 NOW, RUN_DATE = dt.datetime(2022, 1, 1, 12, tzinfo=dt.UTC), dt.date(2021, 12, 31)
 HEADER = "user_id,track_id,plays,event,timestamp"
@@ -52,7 +53,7 @@ class Nights:
 
     def ingested(self, keep: tuple[LocalStorage, str] | None) -> tuple[list[tuple], dict[str, int], list[tuple]]:
         found = ingest(self.spark, *self.asked, None, keep)
-        rows = sorted(tuple(row) for row in found.interactions.collect())
+        rows = rows_of(found)
         counts = found.counts(sum(row[3] for row in rows))
         assert counts["read"] == sum(counts[name] for name in ("used", "rejected", "outside", "erased"))
         rejected = sorted(tuple(row) for row in found.rejected().collect())

@@ -12,6 +12,7 @@ import pytest
 
 from musai.errors import InputError, MusaiError
 from musai.interactions.spark import ingest
+from tests.ingested import rows_of
 
 NOW, RUN_DATE = dt.datetime(2022, 1, 1, 12, tzinfo=dt.UTC), dt.date(2021, 12, 31)
 HEADER = "user_id,track_id,plays,event,timestamp"
@@ -275,7 +276,7 @@ def test_sums_do_not_depend_on_the_partitions(spark, settings, tmp_path: pathlib
             spark.conf.set(key, value)
         try:
             config = settings(f"inputs.interactions={tmp_path / name}.csv", weights)
-            seen.append(sorted(tuple(row) for row in ingest(spark, config, RUN_DATE, NOW).interactions.collect()))
+            seen.append(rows_of(ingest(spark, config, RUN_DATE, NOW)))
         finally:
             for key, value in keys.items():
                 spark.conf.set(key, value)
@@ -358,9 +359,9 @@ def test_what_is_asked_for_first_does_not_matter_and_the_table_is_held_to_the_co
     (tmp_path / "log.csv").write_text("user_id,track_id\na,b\nc\n\n")
     found = ingest(spark, settings(f"inputs.interactions={tmp_path}/log.csv"), RUN_DATE, NOW)
     assert [row["place"] for row in found.rejected().collect()] == ["log.csv:3"]
+    assert len(rows_of(found)) == 1
     counts = found.counts(1)
     assert (counts["read"], counts["used"], counts["rejected"], counts["blank"]) == (2, 1, 1, 1)
-    assert found.interactions.count() == 1
     with pytest.raises(MusaiError, match=r"inputs\.interactions: 1 rows were used, 2 are in the table"):
         found.counts(2)
     found.release()
