@@ -29,14 +29,8 @@ EVENT = st.fixed_dictionaries(
         "_at": st.none() | st.integers(-(10**15), 10**15),
     }
 )
-KINDS = {
-    "file": pa.string(),
-    "_day": pa.date32(),
-    "user_id": pa.string(),
-    "track_id": pa.string(),
-    "_micro": pa.int64(),
-}
-ROWS = pa.schema([*KINDS.items(), ("_micro", pa.int64()), ("_at", pa.timestamp("us", "UTC"))])
+KEYS = [sums.SCHEMA.field(name) for name in ("file", "_day", "user_id", "track_id")]
+ROWS = pa.schema([*KEYS, ("_micro", pa.int64()), ("_at", pa.timestamp("us", "UTC"))])
 
 
 def run_of(events: list[dict], path: pathlib.Path) -> Run:
