@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import collections
+import contextlib
 import dataclasses
 import datetime as dt
 import functools
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark import StorageLevel, TaskContext
@@ -46,6 +48,11 @@ BAD_TYPE = pa.struct([(name, ARROW[kind]) for name, kind in BAD.items()])
 SPLIT = "told string, user_id string, bad struct<{}>".format(", ".join(f"{n}: {kind}" for n, kind in BAD.items()))
 SPLIT_NAMES = ["told", "user_id", "bad"]
 COUNTED = ("rejected", "erased", "outside", "header", "blank")
+TOGETHER = ""  # in place of a file's identity and name, in a folder that is not kept
+LARGE_BATCHES = {
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(1 << 24),
+}
 STAGED = "_staged"  # folder within a day folder
 RUN_BYTES = 1 << 28  # of rows of the log, that a task holds before it writes what they add up to
 KEYS = (*sums.PAIR, "file", "_day")
@@ -59,9 +66,10 @@ Batches = Iterator[pa.RecordBatch]
 class Delivery:
     """Files that are read now.
 
-    rows: `_file` (as Spark names it), `_status` (good, or one of COUNTED), of good ones `_day`, user_id, track_id,
-    `_micro` and the moment `_at`; of rejected ones `_bad` (`inputs.bad_row` as JSON: text is cheap where it is null),
-    user_id where it has one, and `_at` where that is in the future.
+    rows, of which each column costs its time on the way to the tasks: user_id, track_id, `_micro` and the moment `_at`
+    of a row that may count, whose `_note` is null. Of others `_note` is the status (of COUNTED); of rejected ones JSON
+    of `inputs.bad_row`, with user_id where it has one, and `_at` where that is in the future. Of days that are kept
+    `_file` too (as Spark names it), and `_day`.
     """
 
     rows: DataFrame
@@ -70,7 +78,9 @@ class Delivery:
 
     @property
     def names(self) -> dict[str, str]:
-        """The input's name of each file by its identity."""
+        """The input's name of each file by its identity; where rows do not tell their file, of all together."""
+        if "_file" not in self.rows.columns:
+            return {TOGETHER: TOGETHER}
         return {self.identities[path]: name for path, name in inputs.named(self.survey).items()}
 
 
@@ -79,7 +89,8 @@ def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict
     staged = f"{path}/{STAGED}"
     split = delivery.rows.mapInArrow(_split(storage.uri(staged), delivery.identities), SPLIT)
     split = split.persist(StorageLevel.DISK_ONLY)  # read once; what is told of it holds for what is rejected
-    told = [json.loads(row["told"]) for row in split.where("told IS NOT NULL").select("told").collect()]
+    with _large_batches(split.sparkSession):
+        told = [json.loads(row["told"]) for row in split.where("told IS NOT NULL").select("told").collect()]
     for name in (run for one in told for run in one["runs"]):
         storage.move(f"{staged}/{name}", f"{path}/{GOOD}/{name}")
     storage.delete(staged)
@@ -119,21 +130,21 @@ def _split(folder: str, identities: Mapping[str, str]) -> Callable[[Batches], Ba
             waiting.clear()
 
         for batch in batches:
-            path = batch["_file"].dictionary_encode()
-            names = [identities[places.plain(file)] for file in path.dictionary.to_pylist()]
-            codes = pa.array([every.index(name).as_py() for name in names], pa.int32()).take(path.indices)
-            rows = batch.append_column("file", pa.DictionaryArray.from_arrays(codes, every))
-            for code, name in enumerate(names):
-                counted[name].add(rows.filter(pc.equal(path.indices, code)) if len(names) > 1 else rows)
-            good, bad = (_of(rows, status) for status in ("good", "rejected"))
-            if good.num_rows:
-                waiting.append(sums.opened(good))
-                size += waiting[-1].nbytes
-            if size >= RUN_BYTES:
-                write_run()
-                size = 0
-            if bad.num_rows:
-                yield pa.record_batch([pa.nulls(len(bad), pa.string()), bad["user_id"], _opened(bad)], SPLIT_NAMES)
+            for name, rows in _by_file(batch, identities):
+                good, others = _parted(rows)
+                bad = _opened(others)
+                counted[name].add(good, others, bad)
+                if good.num_rows:
+                    code = pa.array(np.full(len(good), every.index(name).as_py() if name else 0, np.int32))
+                    file = pa.DictionaryArray.from_arrays(code, every) if name else pa.nulls(len(good), pa.string())
+                    waiting.append(sums.opened(good, file))
+                    size += waiting[-1].nbytes
+                if size >= RUN_BYTES:
+                    write_run()
+                    size = 0
+                if len(bad):
+                    users = others.filter(_is_bad(others))["user_id"]
+                    yield pa.record_batch([pa.nulls(len(bad), pa.string()), users, bad], SPLIT_NAMES)
         if waiting:
             write_run()
         told = json.dumps({"runs": runs, "files": {name: dataclasses.asdict(one) for name, one in counted.items()}})
@@ -142,15 +153,46 @@ def _split(folder: str, identities: Mapping[str, str]) -> Callable[[Batches], Ba
     return split
 
 
-def _of(rows: pa.RecordBatch, status: str) -> pa.RecordBatch:
-    chosen = pc.equal(rows["_status"], status)
-    return rows if chosen.true_count == rows.num_rows else rows.filter(chosen)
+def _by_file(batch: pa.RecordBatch, identities: Mapping[str, str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """(identity of a file, its rows); all as TOGETHER where they do not tell their file."""
+    if "_file" not in batch.schema.names:
+        yield TOGETHER, batch
+        return
+    path = batch["_file"].dictionary_encode()
+    for code, name in enumerate(path.dictionary.to_pylist()):
+        whole = len(path.dictionary) == 1
+        yield identities[places.plain(name)], batch if whole else batch.filter(pc.equal(path.indices, code))
 
 
-def _opened(rows: pa.RecordBatch) -> pa.Array:
-    """`_bad` of each row as BAD."""
-    found = [json.loads(text) for text in rows["_bad"].to_pylist()]
+def _parted(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Those that may count, and the others."""
+    if rows["_note"].null_count == rows.num_rows:
+        return rows, rows.slice(rows.num_rows)
+    noted = rows["_note"].is_valid()
+    return rows.filter(pc.invert(noted)), rows.filter(noted)
+
+
+def _is_bad(others: pa.RecordBatch) -> pa.Array:
+    return pc.starts_with(others["_note"], "{")
+
+
+def _opened(others: pa.RecordBatch) -> pa.Array:
+    """What the rejected ones among them say, as BAD."""
+    found = [json.loads(text) for text in others["_note"].filter(_is_bad(others)).to_pylist()]
     return pa.array([one | {"raw": base64.b64decode(one.get("raw", ""))} for one in found], BAD_TYPE)
+
+
+@contextlib.contextmanager
+def _large_batches(spark: SparkSession) -> Iterator[None]:
+    """More rows at a time on their way to Python, if they are short."""
+    before = {name: spark.conf.get(name) for name in LARGE_BATCHES}
+    try:
+        for name, value in LARGE_BATCHES.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name, known in before.items():
+            spark.conf.set(name, known or "")
 
 
 @dataclasses.dataclass
@@ -164,20 +206,18 @@ class _Counted:
     future: int | None = None
     unnumbered: list[str] = dataclasses.field(default_factory=list)
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        for found in pc.value_counts(rows["_status"]).to_pylist():
-            status = found["values"]
-            self.rows[status] = self.rows.get(status, 0) + found["counts"]
-            if status not in ("good", "rejected"):
-                continue
-            own = _of(rows, status)
-            moments = pc.min_max(own["_at"].cast(pa.int64())).as_py()
-            if status == "good":
-                self.latest = max((one for one in (self.latest, moments["max"]) if one is not None), default=None)
-            else:
-                self.future = min((one for one in (self.future, moments["min"]) if one is not None), default=None)
-                new = {one["file"] for one in _opened(own).to_pylist() if one["line"] is None} - set(self.unnumbered)
-                self.unnumbered += sorted(new)
+    def add(self, good: pa.RecordBatch, others: pa.RecordBatch, bad: pa.Array) -> None:
+        rejected = _is_bad(others)
+        statuses = others["_note"].filter(pc.invert(rejected))
+        found = {one["values"]: one["counts"] for one in pc.value_counts(statuses).to_pylist()}
+        for status, number in {**found, "rejected": len(bad)}.items():
+            self.rows[status] = self.rows.get(status, 0) + number
+        latest = pc.max(good["_at"].cast(pa.int64())).as_py()
+        future = pc.min(others["_at"].filter(rejected).cast(pa.int64())).as_py()
+        self.latest = max((one for one in (self.latest, latest) if one is not None), default=None)
+        self.future = min((one for one in (self.future, future) if one is not None), default=None)
+        new = {one["file"] for one in bad.to_pylist() if one["line"] is None} - set(self.unnumbered)
+        self.unnumbered += sorted(new)
 
 
 def _described(told: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:

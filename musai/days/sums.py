@@ -47,16 +47,21 @@ READERS = 8  # footers read side by side
 # -- adding up --------------------------------------------------------------------------------------------------------
 
 
-def opened(batch: pa.RecordBatch) -> pa.Table:
-    """Rows with their `_micro` and `_at` as those of SCHEMA, an event each."""
+def opened(batch: pa.RecordBatch, file: pa.Array) -> pa.Table:
+    """Rows with their `_micro`, `_at` and (where they are kept) `_day` as those of SCHEMA, an event each."""
     micro = batch["_micro"].to_numpy(zero_copy_only=False)
+    day = batch["_day"] if "_day" in batch.schema.names else pa.nulls(len(micro), pa.date32())
     columns = {
+        "file": file,
+        "_day": day,
+        "user_id": batch["user_id"],
+        "track_id": batch["track_id"],
         "_high": pa.array(micro >> 32),
         "_low": pa.array(micro & (HALF - 1)),
         "events": pa.array(np.ones(len(micro), np.int64)),
         "last_event_at": batch["_at"].cast(SCHEMA.field("last_event_at").type),
     }
-    return pa.table({name: columns[name] if name in columns else batch[name] for name in SCHEMA.names})
+    return pa.table({name: columns[name] for name in SCHEMA.names})
 
 
 def added_up(rows: pa.Table, keys: Sequence[str]) -> pa.Table:

@@ -149,16 +149,14 @@ def ingest(
     return Ingested(log, table, storage, kept, folder)
 
 
-# What is kept of a row, and of which.
 UNKNOWN = f"user_id IS NULL OR NOT {is_text('user_id')}"
-STATUS = "CASE WHEN _status = 'good' AND {outside} THEN 'outside' ELSE _status END"
-KEPT = {
-    "_day": ("_status = 'good'", "_day"),
-    "user_id": ("_status IN ('good', 'rejected')", "user_id"),
-    "track_id": ("_status = 'good'", "track_id"),
-    "_micro": ("_status = 'good'", "_micro"),
-    "_at": (f"_status = 'good' OR _status = 'rejected' AND _reason = '{rules.FUTURE}'", "_at"),
-    "_bad": ("_status = 'rejected'", f"to_json({inputs.bad_row(UNKNOWN)})"),
+SENT = {  # to the tasks that add up: see `days.Delivery`
+    "user_id": "CASE WHEN _status IN ('good', 'rejected') THEN user_id END",
+    "track_id": "CASE WHEN _status = 'good' THEN track_id END",
+    "_micro": "CASE WHEN _status = 'good' THEN _micro END",
+    "_at": f"CASE WHEN _status = 'good' OR _reason = '{rules.FUTURE}' THEN _at END",
+    "_note": f"""CASE WHEN _status = 'rejected' THEN to_json({inputs.bad_row(UNKNOWN)})
+        WHEN _status <> 'good' THEN _status END""",
 }
 
 
@@ -181,13 +179,14 @@ class _Log:
             frame = self.with_erased(rows.frame)
             for stage in rules.stages(rows.types, self.config.ingest, self.now):
                 frame = frame.withColumns({name: F.expr(expression) for name, expression in stage.items()})
-            frame = frame.withColumn("_day", F.expr("CAST(_at AS date)"))
-            if not kept:
+            day = F.expr("CAST(_at AS date)")
+            if kept:
+                columns = [F.col("_file"), F.when(F.col("_status") == "good", day).alias("_day")]
+            else:
                 outside = rules.outside(self.config.ingest, self.run_date)
-                frame = frame.withColumn("_status", F.expr(STATUS.format(outside=outside)))
-                frame = frame.withColumn("_day", F.lit(None).cast("date"))
-            columns = [F.expr(f"CASE WHEN {on} THEN {sql} END").alias(name) for name, (on, sql) in KEPT.items()]
-            frames.append(frame.select("_file", "_status", *columns))
+                outside = f"CASE WHEN _status = 'good' AND {outside} THEN 'outside' ELSE _status END"
+                columns, frame = [], frame.withColumn("_day", day).withColumn("_status", F.expr(outside))
+            frames.append(frame.select(*columns, *(F.expr(sql).alias(name) for name, sql in SENT.items())))
         identities = {path: self.named[name] for path, name in inputs.named(survey).items()}
         return days.Delivery(functools.reduce(DataFrame.union, frames), survey, identities)
 

@@ -35,7 +35,11 @@ ROWS = pa.schema([*KEYS, ("_micro", pa.int64()), ("_at", pa.timestamp("us", "UTC
 
 def run_of(events: list[dict], path: pathlib.Path) -> Run:
     batches = [pa.RecordBatch.from_pylist(events[start : start + 3], ROWS) for start in range(0, len(events), 3)]
-    rows = pa.concat_tables([sums.opened(batch) for batch in batches]) if batches else sums.SCHEMA.empty_table()
+    rows = (
+        pa.concat_tables([sums.opened(batch, batch["file"]) for batch in batches])
+        if batches
+        else sums.SCHEMA.empty_table()
+    )
     sums.write(sums.added_up(rows, (*sums.PAIR, "file", "_day")), str(path))
     return Run(str(path))
 
