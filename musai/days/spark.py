@@ -77,9 +77,13 @@ class Delivery:
     identities: Mapping[str, str]  # by path, as `places.plain` gives it
 
     @property
+    def is_kept(self) -> bool:
+        return "_file" in self.rows.columns
+
+    @property
     def names(self) -> dict[str, str]:
         """The input's name of each file by its identity; where rows do not tell their file, of all together."""
-        if "_file" not in self.rows.columns:
+        if not self.is_kept:
             return {TOGETHER: TOGETHER}
         return {self.identities[path]: name for path, name in inputs.named(self.survey).items()}
 
@@ -99,7 +103,7 @@ def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict
     files = _described(told, delivery.names)
     _write_rejected(storage, path, delivery, judge, split, told)
     split.unpersist()
-    if judge.erased:
+    if judge.erased and delivery.is_kept:
         kept = split.sparkSession.read.schema(SCHEMA).parquet(storage.spark_uri(f"{path}/{REJECTED}"))
         for row in kept.where("unknown IS NULL").select("file").distinct().collect():
             files[row["file"]]["left_out"] = True

@@ -12,7 +12,7 @@ import numpy as np
 import symusic
 
 from musai.errors import InputError
-from musai.music.notes import STEPS_PER_QUARTER, Piece, Track, piece_of
+from musai.music.notes import STEPS_PER_QUARTER, Piece, Track, bar_steps, sorted_piece
 
 TICKS_PER_STEP = 40  # on writing: 480 ticks a quarter note
 LONGEST_PIECE = 3_000  # bars; a file beyond it holds a wrong time, not music
@@ -40,16 +40,22 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     time, duration, pitch, velocity = (
         np.concatenate([found[name] for found in columns]) for name in ("time", "duration", "pitch", "velocity")
     )
-    place = np.repeat(np.arange(len(columns)), [len(found["time"]) for found in columns])
+    sizes = [len(found["time"]) for found in columns]
     start, stop = _steps(time, score.tpq), _steps(time + duration, score.tpq)
-    table = np.stack([pitch, start, np.maximum(stop - start, 1), np.maximum(velocity, 1), place], axis=1)
-    if table[:, :2].min() < 0:
+    if start.min() < 0 or pitch.min() < 0:
         raise MidiFault("a note or a time below 0")
-    end = int((table[:, 1] + table[:, 2]).max())
-    piece = piece_of(table, tracks, _meter(score, end), _tempo(score, end))
-    if piece.bars > LONGEST_PIECE:
+    arrays = {
+        "pitch": pitch.astype(np.int32),
+        "onset": start.astype(np.int32),
+        "duration": np.maximum(stop - start, 1).astype(np.int32),
+        "velocity": np.maximum(velocity, 1).astype(np.int32),
+        "track": np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
+    }
+    end = max(int(start.max()) + 1, int(stop.max()))
+    meter = _meter(score, end)
+    if -(-end // bar_steps(meter)) > LONGEST_PIECE:
         raise MidiFault(f"longer than {LONGEST_PIECE} bars")
-    return piece
+    return sorted_piece(Piece(**arrays, tracks=tuple(tracks), meter=meter, tempo_bpm=_tempo(score, end)))
 
 
 def score_of(data: bytes, unit: Literal["tick", "quarter", "second"] = "tick") -> Any:
