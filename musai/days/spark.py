@@ -43,6 +43,8 @@ BAD = {  # what `inputs.bad_row` gives
     "file": "string", "block": "bigint", "row": "bigint", "line": "bigint", "reason": "string", "raw": "binary",
     "unknown": "boolean",
 }  # fmt: skip
+NOTED = ("file", "block", "row", "line", "unknown", "raw", "reason")  # in a note, the last of any text
+SEPARATOR = "\x1f"
 ARROW = {"string": pa.string(), "bigint": pa.int64(), "binary": pa.binary(), "boolean": pa.bool_()}
 BAD_TYPE = pa.struct([(name, ARROW[kind]) for name, kind in BAD.items()])
 SPLIT = "told string, user_id string, bad struct<{}>".format(", ".join(f"{n}: {kind}" for n, kind in BAD.items()))
@@ -62,14 +64,20 @@ TABLE = "interactions"
 Batches = Iterator[pa.RecordBatch]
 
 
+def note(bad: str) -> str:
+    """A SQL expression: what NOTED says of `bad`, one for `inputs.bad_row`, as one text (JSON takes longer)."""
+    texts = {name: f"coalesce(CAST(({bad}).{name} AS string), '')" for name in NOTED} | {"raw": f"base64(({bad}).raw)"}
+    return f"concat_ws('{SEPARATOR}', {', '.join(texts.values())})"
+
+
 @dataclasses.dataclass(frozen=True)
 class Delivery:
     """Files that are read now.
 
     rows, of which each column costs its time on the way to the tasks: user_id, track_id, `_micro` and the moment `_at`
-    of a row that may count, whose `_note` is null. Of others `_note` is the status (of COUNTED); of rejected ones JSON
-    of `inputs.bad_row`, with user_id where it has one, and `_at` where that is in the future. Of days that are kept
-    `_file` too (as Spark names it), and `_day`.
+    of a row that may count, whose `_note` is null. Of others `_note` is the status (of COUNTED); of rejected ones what
+    NOTED says of `inputs.bad_row`, with user_id where it has one, and `_at` where that is in the future. Of days that
+    are kept `_file` too (as Spark names it), and `_day`.
     """
 
     rows: DataFrame
@@ -177,13 +185,20 @@ def _parted(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
 
 
 def _is_bad(others: pa.RecordBatch) -> pa.Array:
-    return pc.starts_with(others["_note"], "{")
+    return pc.match_substring(others["_note"], SEPARATOR)
 
 
 def _opened(others: pa.RecordBatch) -> pa.Array:
     """What the rejected ones among them say, as BAD."""
-    found = [json.loads(text) for text in others["_note"].filter(_is_bad(others)).to_pylist()]
-    return pa.array([one | {"raw": base64.b64decode(one.get("raw", ""))} for one in found], BAD_TYPE)
+    found = [text.split(SEPARATOR, len(NOTED) - 1) for text in others["_note"].filter(_is_bad(others)).to_pylist()]
+    texts = dict(zip(NOTED, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(NOTED, ())
+    columns = {name: _known(pa.array(texts[name], pa.string())).cast(ARROW[BAD[name]]) for name in NOTED}
+    columns["raw"] = pa.array(map(base64.b64decode, texts["raw"]), pa.binary())
+    return pa.StructArray.from_arrays([columns[one.name] for one in BAD_TYPE], fields=BAD_TYPE)
+
+
+def _known(texts: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 @contextlib.contextmanager
@@ -220,8 +235,8 @@ class _Counted:
         future = pc.min(others["_at"].filter(rejected).cast(pa.int64())).as_py()
         self.latest = max((one for one in (self.latest, latest) if one is not None), default=None)
         self.future = min((one for one in (self.future, future) if one is not None), default=None)
-        new = {one["file"] for one in bad.to_pylist() if one["line"] is None} - set(self.unnumbered)
-        self.unnumbered += sorted(new)
+        paths = bad.field("file").filter(bad.field("line").is_null()).unique().to_pylist()
+        self.unnumbered += [path for path in paths if path not in self.unnumbered]
 
 
 def _described(told: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -276,12 +291,15 @@ def _redacted(erased: Sequence[str], identities: Mapping[str, str]) -> Callable[
 
     def redact(batches: Batches) -> Batches:
         for batch in batches:
-            rows = batch.select(list(COLUMNS)).to_pylist()
-            for row in rows:
-                row["file"] = identities[places.plain(row["file"])]
-                if row["unknown"] and row["raw"] and holds(row["raw"]):
-                    row |= {"raw": places.ERASED.encode(), "unknown": None}
-            yield pa.RecordBatch.from_pylist(rows, pa.schema([batch.schema.field(name) for name in COLUMNS]))
+            path, raw, unknown = batch["file"].dictionary_encode(), batch["raw"], batch["unknown"]
+            names = pa.array([identities[places.plain(file)] for file in path.dictionary.to_pylist()], pa.string())
+            if erased:
+                pairs = list(zip(raw.to_pylist(), unknown.to_pylist(), strict=True))
+                named = [bool(is_unknown and row and holds(row)) for row, is_unknown in pairs]
+                raw = pc.if_else(named, places.ERASED.encode(), raw)
+                unknown = pc.if_else(named, None, unknown)
+            changed = {"file": names.take(path.indices), "raw": raw, "unknown": unknown}
+            yield pa.record_batch({name: changed.get(name, batch[name]) for name in COLUMNS})
 
     return redact
 

@@ -155,7 +155,7 @@ SENT = {  # to the tasks that add up: see `days.Delivery`
     "track_id": "CASE WHEN _status = 'good' THEN track_id END",
     "_micro": "CASE WHEN _status = 'good' THEN _micro END",
     "_at": f"CASE WHEN _status = 'good' OR _reason = '{rules.FUTURE}' THEN _at END",
-    "_note": f"""CASE WHEN _status = 'rejected' THEN to_json({inputs.bad_row(UNKNOWN)})
+    "_note": f"""CASE WHEN _status = 'rejected' THEN {days.note(inputs.bad_row(UNKNOWN))}
         WHEN _status <> 'good' THEN _status END""",
 }
 
