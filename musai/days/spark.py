@@ -45,6 +45,7 @@ BAD = {  # what `inputs.bad_row` gives
 }  # fmt: skip
 NOTED = ("file", "block", "row", "line", "unknown", "raw", "reason")  # in a note, the last of any text
 SEPARATOR = "\x1f"
+FEW = 8  # one in so many
 ARROW = {"string": pa.string(), "bigint": pa.int64(), "binary": pa.binary(), "boolean": pa.bool_()}
 BAD_TYPE = pa.struct([(name, ARROW[kind]) for name, kind in BAD.items()])
 SPLIT = "told string, user_id string, bad struct<{}>".format(", ".join(f"{n}: {kind}" for n, kind in BAD.items()))
@@ -177,11 +178,12 @@ def _by_file(batch: pa.RecordBatch, identities: Mapping[str, str]) -> Iterator[t
 
 
 def _parted(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Those that may count, and the others."""
-    if rows["_note"].null_count == rows.num_rows:
-        return rows, rows.slice(rows.num_rows)
+    """(those that may count, the others); among the former a few others may be left, which have no track."""
     noted = rows["_note"].is_valid()
-    return rows.filter(pc.invert(noted)), rows.filter(noted)
+    if not noted.true_count:
+        return rows, rows.slice(rows.num_rows)
+    few = noted.true_count * FEW < rows.num_rows  # to leave them out would copy all the rest
+    return rows if few else rows.filter(pc.invert(noted)), rows.filter(noted)
 
 
 def _is_bad(others: pa.RecordBatch) -> pa.Array:
@@ -231,7 +233,7 @@ class _Counted:
         found = {one["values"]: one["counts"] for one in pc.value_counts(statuses).to_pylist()}
         for status, number in {**found, "rejected": len(bad)}.items():
             self.rows[status] = self.rows.get(status, 0) + number
-        latest = pc.max(good["_at"].cast(pa.int64())).as_py()
+        latest = pc.max(pc.if_else(good["track_id"].is_valid(), good["_at"], None).cast(pa.int64())).as_py()
         future = pc.min(others["_at"].filter(rejected).cast(pa.int64())).as_py()
         self.latest = max((one for one in (self.latest, latest) if one is not None), default=None)
         self.future = min((one for one in (self.future, future) if one is not None), default=None)

@@ -48,8 +48,9 @@ READERS = 8  # footers read side by side
 
 
 def opened(batch: pa.RecordBatch, file: pa.Array) -> pa.Table:
-    """Rows with their `_micro`, `_at` and (where they are kept) `_day` as those of SCHEMA, an event each."""
-    micro = batch["_micro"].to_numpy(zero_copy_only=False)
+    """Rows with their `_micro`, `_at` and (where they are kept) `_day` as those of SCHEMA, an event each; those without
+    a track are none."""
+    micro = batch["_micro"].fill_null(0).to_numpy()
     day = batch["_day"] if "_day" in batch.schema.names else pa.nulls(len(micro), pa.date32())
     columns = {
         "file": file,
@@ -65,7 +66,8 @@ def opened(batch: pa.RecordBatch, file: pa.Array) -> pa.Table:
 
 
 def added_up(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """Rows of SCHEMA to a row for each value of the keys, of which the first two are PAIR; sorted by the keys."""
+    """Rows of SCHEMA to a row for each value of the keys, of which the first two are PAIR; sorted by the keys, without
+    rows that have no track."""
     ranked = [_ranked(rows[name]) for name in keys]
     order, starts = _groups([places for places, _ in ranked], [max(1, len(values)) for _, values in ranked])
     first = order[starts]
@@ -78,7 +80,8 @@ def added_up(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
     latest = np.maximum.reduceat(moments, starts) if len(starts) else np.zeros(0, np.int64)
     columns["last_event_at"] = pa.array(latest, mask=latest == NEVER).cast(SCHEMA.field("last_event_at").type)
     fields = [field for field in SCHEMA if field.name in columns]
-    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in fields}, pa.schema(fields))
+    found = pa.table({field.name: pa.array(columns[field.name], field.type) for field in fields}, pa.schema(fields))
+    return found.filter(found["track_id"].is_valid()) if found["track_id"].null_count else found
 
 
 def _ranked(values: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
