@@ -1,9 +1,12 @@
 """Exact sums of plays, sorted and merged in Arrow, within tasks (an external merge sort: Knuth, TAOCP 3, 5.4).
 
 A *run* is a Parquet file of SCHEMA, sorted by user_id and track_id (by bytes) in small row groups, so that those of a
-range of listeners are read from many runs without the rest. Text is compared once a distinct value: rows are sorted by
-the places of their ids among the distinct ones. Plays x weight are integers in millionths, kept as their high and low
-32 bits, of which neither sum can overflow: sums of sums are the sums, whatever came first.
+range of listeners are read from many runs without much of the rest. The groups begin at a random place: whatever the
+runs have in common, the first listeners of groups are a fair sample, by which ranges of about one size are cut.
+
+Text is compared once a distinct value: rows are sorted by the places of their ids among the distinct ones. Plays x
+weight are integers in millionths, kept as their high and low 32 bits, of which neither sum can overflow: sums of sums
+are the sums, whatever came first.
 """
 
 from __future__ import annotations
@@ -37,9 +40,11 @@ SCHEMA = pa.schema(
     ]
 )
 PAIR = ("user_id", "track_id")
-GROUP_ROWS = 1 << 15  # of a run
-TASK_ROWS, TASK_BYTES = 1 << 21, 1 << 28  # of runs that one task merges, before they are packed
-SMALL_ROWS = 1 << 17  # not worth a task of their own
+SUMMED = [*PAIR, "_high", "_low", "events", "last_event_at"]
+GROUP_BYTES = 1 << 21  # of rows in memory, that a row group of a run holds
+TASK_GROUPS = 96  # of rows that one task merges
+SMALL_GROUPS = 4  # not worth a task of their own
+FOLD_BYTES = 1 << 28  # of rows in memory, that a task holds before it adds them up: a listener may have any number
 NEVER = np.iinfo(np.int64).min  # as a moment: none is known
 READERS = 8  # footers read side by side
 
@@ -134,7 +139,12 @@ def write(run: pa.Table, path: str) -> None:
     """A run to a file (URI), in a folder that is made where it lacks."""
     system, name = file_system(path)
     system.create_dir(name.rpartition("/")[0], recursive=True)
-    pq.write_table(run, name, filesystem=system, row_group_size=GROUP_ROWS, compression="zstd")
+    group = max(1, len(run) * GROUP_BYTES // max(1, run.nbytes))  # rows
+    first = int(np.random.default_rng().integers(1, group, endpoint=True))
+    with pq.ParquetWriter(name, run.schema, filesystem=system, compression="zstd") as writer:
+        for rows in (run.slice(0, first), run.slice(first)):
+            if len(rows):
+                writer.write_table(rows, group)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,33 +179,22 @@ class Listeners:
 
 
 def ranges(runs: Sequence[Run], least: int) -> list[Listeners]:
-    """Ranges that cover all listeners, of about equally many rows, small enough for a task; `least` of them where there
-    are rows enough."""
+    """Ranges that cover all listeners, of about equally much, small enough for a task; `least` of them where there is
+    enough. One listener is never cut."""
     with ThreadPoolExecutor(READERS) as pool:
-        groups = [group for found in pool.map(_row_groups, runs) for group in found]
-    rows, size = sum(group.rows for group in groups), sum(group.size for group in groups)
-    wanted = max(1, -(-rows // TASK_ROWS), -(-size // TASK_BYTES), min(least, rows // SMALL_ROWS))
-    bounds: list[str] = []
-    passed = 0
-    for group in sorted((group for group in groups if group.first is not None), key=lambda one: one.first.encode()):
-        if passed * wanted >= (len(bounds) + 1) * rows and group.first not in bounds[-1:]:
-            bounds.append(group.first)
-        passed += group.rows
+        sample = [one for found in pool.map(_sample, runs) for one in found]
+    wanted = max(1, -(-len(sample) // TASK_GROUPS), min(least, len(sample) // SMALL_GROUPS))
+    known = sorted((one for one in sample if one is not None), key=str.encode)
+    bounds = dict.fromkeys(known[len(known) * number // wanted] for number in range(1, wanted)) if known else ()
     return [Listeners(first, end) for first, end in zip([None, *bounds], [*bounds, None], strict=True)]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Group:
-    rows: int
-    size: int  # bytes before they are packed
-    first: Any  # the least user_id; None where the file does not say (a very long one)
-
-
-def _row_groups(run: Run) -> list[_Group]:
+def _sample(run: Run) -> list[str | None]:
+    """A listener for each GROUP_BYTES of a run: the first of every row group but the first, which begins at no random
+    place. None where the file does not say (a very long id)."""
     system, name = file_system(run.path)
     with pq.ParquetFile(name, filesystem=system) as file:
-        found = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        return [_Group(group.num_rows, group.total_byte_size, _bounds(group)[0]) for group in found]
+        return [_bounds(file.metadata.row_group(number))[0] for number in range(1, file.num_row_groups)]
 
 
 def _bounds(group: pq.RowGroupMetaData) -> tuple[Any, Any]:
@@ -205,12 +204,16 @@ def _bounds(group: pq.RowGroupMetaData) -> tuple[Any, Any]:
 
 
 def _read(run: Run, listeners: Listeners) -> Iterator[pa.Table]:
+    """Rows of some listeners, and of the wanted files; of others none is held when the next run is read."""
     system, name = file_system(run.path)
     with pq.ParquetFile(name, filesystem=system) as file:
         groups = [n for n in range(file.num_row_groups) if listeners.meet(*_bounds(file.metadata.row_group(n)))]
         if groups:
             rows = file.read_row_groups(groups, SCHEMA.names if run.files else SCHEMA.names[1:], use_threads=False)
-            yield rows.filter(pc.is_in(rows["file"], pa.array(run.files))).drop(["file"]) if run.files else rows
+            mine = _by_value(rows["user_id"], listeners.among)
+            if run.files:
+                mine &= _by_value(rows["file"], lambda files: _is_in(files, pa.array(run.files)))
+            yield rows.select(SCHEMA.names[1:]).filter(pa.array(mine))
 
 
 # -- merging ----------------------------------------------------------------------------------------------------------
@@ -242,23 +245,30 @@ class Merged:
 
 def merged(runs: Sequence[Run], listeners: Listeners, night: Night) -> Merged:
     """The interactions of some listeners."""
-    found = [rows for run in runs for rows in _read(run, listeners)]
-    kinds = [SCHEMA.field(name) for name in SCHEMA.names[1:]]
-    every = pa.concat_tables(found) if found else pa.table([pa.array([], f.type) for f in kinds], pa.schema(kinds))
-    events = every["events"].to_numpy()
-    mine = _by_value(every["user_id"], listeners.among)
-    erased = mine & _by_value(every["user_id"], lambda ids: _is_in(ids, night.erased))
-    outside = mine & ~erased & _outside(every["_day"], night)
-    used = mine & ~erased & ~outside
-    counted = every if used.all() else every.filter(pa.array(used))
+    gone = pa.array(night.erased, pa.string())
+    gone = gone.filter(pa.array(listeners.among(gone)))
+    waiting = [SCHEMA.empty_table().select(SUMMED)]
+    counts = np.zeros(3, np.int64)
+    size, limit = 0, FOLD_BYTES
+    for rows in (rows for run in runs for rows in _read(run, listeners)):
+        erased = _by_value(rows["user_id"], lambda ids: _is_in(ids, gone))
+        outside = ~erased & _outside(rows["_day"], night)
+        used = ~erased & ~outside
+        events = rows["events"].to_numpy()
+        counts += [int(events[chosen].sum()) for chosen in (used, outside, erased)]
+        waiting.append((rows if used.all() else rows.filter(pa.array(used))).select(SUMMED))
+        size += waiting[-1].nbytes
+        if size > limit:
+            waiting = [added_up(pa.concat_tables(waiting), PAIR)]
+            size, limit = waiting[0].nbytes, max(limit, 2 * waiting[0].nbytes)
+    counted = pa.concat_tables(waiting)
     if night.aliases:
-        counted = counted.set_column(
-            counted.schema.get_field_index("track_id"), "track_id", _good_ids(counted["track_id"], night.aliases)
-        )
+        tracks = _good_ids(counted["track_id"], night.aliases)
+        counted = counted.set_column(SUMMED.index("track_id"), "track_id", tracks)
     sums = added_up(counted, PAIR)
     plays = (sums["_high"].to_numpy() * float(HALF) + sums["_low"].to_numpy()) / MICRO  # rounded once
     rows = sums.drop(["_high", "_low"]).add_column(2, "plays", pa.array(plays, pa.float64()))
-    return Merged(rows, *(int(events[chosen].sum()) for chosen in (used, outside, erased)))
+    return Merged(rows, *counts.tolist())
 
 
 def _by_value(column: pa.ChunkedArray, holds: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
@@ -267,8 +277,8 @@ def _by_value(column: pa.ChunkedArray, holds: Callable[[pa.Array], np.ndarray]) 
     return holds(coded.dictionary)[coded.indices.to_numpy()]
 
 
-def _is_in(ids: pa.Array, wanted: Sequence[str]) -> np.ndarray:
-    return pc.is_in(ids, pa.array(wanted, ids.type)).to_numpy(zero_copy_only=False)
+def _is_in(values: pa.Array, wanted: pa.Array) -> np.ndarray:
+    return pc.is_in(values, wanted).to_numpy(zero_copy_only=False)
 
 
 def _outside(days: pa.ChunkedArray, night: Night) -> np.ndarray:

@@ -6,6 +6,7 @@ import collections
 import datetime as dt
 import itertools
 import pathlib
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,22 +114,80 @@ def test_aliases_bring_tracks_together(tmp_path: pathlib.Path) -> None:
     assert as_dict(found.rows) == {("u", "good"): (3.0, 3, 7), ("u", "other"): (1.0, 1, 7)}
 
 
-def test_ranges_follow_each_other_and_read_little_beside_their_own(tmp_path: pathlib.Path, monkeypatch) -> None:
-    monkeypatch.setattr(sums, "GROUP_ROWS", 10)
-    monkeypatch.setattr(sums, "SMALL_ROWS", 50)
+def of_users(numbers: Iterable[int], path: pathlib.Path) -> Run:
     event = {"file": "f", "_day": None, "track_id": "t", "_micro": 1, "_at": None}
-    runs = [
-        run_of([event | {"user_id": f"{n:04}"} for n in range(start, 1000, 2)], tmp_path / f"{start}.parquet")
-        for start in (0, 1)
-    ]
+    return run_of([event | {"user_id": f"{number:04}"} for number in numbers], path)
+
+
+@pytest.fixture
+def small(tmp_path: pathlib.Path, monkeypatch) -> None:
+    """Row groups of ten rows of `of_users`, and tasks of a hundred."""
+    run = of_users(range(1000), tmp_path / "any.parquet")
+    monkeypatch.setattr(sums, "GROUP_BYTES", pq.read_table(run.path).nbytes // 100)
+    monkeypatch.setattr(sums, "TASK_GROUPS", 10)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("number", [1, 2, 150])
+def test_ranges_follow_each_other_and_are_of_about_one_size(tmp_path: pathlib.Path, number: int) -> None:
+    """Also those of many runs that look alike, of less than a row group each."""
+    runs = [of_users(range(start, 1000, number), tmp_path / f"{start}.parquet") for start in range(number)]
     found = sums.ranges(runs, 4)
+    assert (found[0].first, found[-1].end) == (None, None)
     assert [one.end for one in found[:-1]] == [one.first for one in found[1:]]
-    assert (found[0].first, found[-1].end, len(found)) == (None, None, 4)
+    assert 6 <= len(found) <= 15
     sizes = [len(sums.merged(runs, one, Night(DAY)).rows) for one in found]
     assert sum(sizes) == 1000
-    assert max(sizes) < 300
-    read = sum(len(rows) for run in runs for rows in sums._read(run, found[1]))
-    assert read <= sizes[1] + 40
-    monkeypatch.setattr(sums, "TASK_ROWS", 100)
-    assert len(sums.ranges(runs, 1)) == 10, "as many as it takes to keep a task small"
-    assert sums.ranges([], 8) == [Listeners()]
+    assert max(sizes) < 400
+
+
+@pytest.mark.usefixtures("small")
+def test_ranges_read_little_beside_their_own(tmp_path: pathlib.Path, monkeypatch) -> None:
+    run = of_users(range(1000), tmp_path / "run.parquet")
+    groups: list[int] = []
+
+    class Watched(pq.ParquetFile):
+        def read_row_groups(self, wanted, *more, **settings):
+            groups.extend(wanted)
+            return super().read_row_groups(wanted, *more, **settings)
+
+    monkeypatch.setattr(pq, "ParquetFile", Watched)
+    for one in sums.ranges([run], 4):
+        groups.clear()
+        (rows,) = sums._read(run, one)
+        assert len(groups) <= len(rows) / 10 + 2
+
+
+def test_few_rows_are_worth_one_task_and_many_as_many_as_there_are_cores(tmp_path: pathlib.Path, monkeypatch) -> None:
+    run = of_users(range(1000), tmp_path / "run.parquet")
+    assert sums.ranges([], 8) == sums.ranges([run], 8) == [Listeners()]
+    monkeypatch.setattr(sums, "GROUP_BYTES", pq.read_table(run.path).nbytes // 100)
+    assert len(sums.ranges([of_users(range(1000), tmp_path / "groups.parquet")], 8)) == 8
+
+
+@pytest.mark.usefixtures("small")
+def test_ids_that_the_files_do_not_tell_cut_no_range_and_lose_no_row(tmp_path: pathlib.Path) -> None:
+    event = {"file": "f", "_day": None, "track_id": "t", "_micro": 1, "_at": None}
+    run = run_of([event | {"user_id": f"{n:03}" + "x" * 5000} for n in range(50)], tmp_path / "run.parquet")
+    assert len(sums._sample(run)) > 20
+    assert sums.ranges([run], 4) == [Listeners()]
+    assert len(sums.merged([run], Listeners("020"), Night(DAY)).rows) == 30
+
+
+@pytest.mark.parametrize("limit", [1, 2000])
+def test_a_listener_with_any_number_of_rows_is_added_up_in_between(tmp_path: pathlib.Path, monkeypatch, limit) -> None:
+    """What a task holds is bounded by what comes out, not by the rows that there are."""
+    monkeypatch.setattr(sums, "FOLD_BYTES", limit)
+    held = []
+    added_up = sums.added_up
+    monkeypatch.setattr(sums, "added_up", lambda rows, keys: held.append(len(rows)) or added_up(rows, keys))
+    event = {"file": "f", "user_id": "anonymous", "_micro": 1_000_000}
+    runs = []
+    for number in range(50):
+        days = [{"_day": DAY + dt.timedelta(number % 7), "_at": number, "track_id": str(n % 20)} for n in range(60)]
+        runs.append(run_of([event | day for day in days], tmp_path / f"{number}.parquet"))
+    held.clear()
+    found = sums.merged(runs, Listeners(), Night(DAY + dt.timedelta(9)))
+    assert as_dict(found.rows) == {("anonymous", str(n)): (150.0, 150, 49) for n in range(20)}
+    assert found.used == 3000
+    assert max(held) <= 150
