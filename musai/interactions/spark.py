@@ -151,7 +151,7 @@ def ingest(
 
 UNKNOWN = f"user_id IS NULL OR NOT {is_text('user_id')}"
 SENT = {  # to the tasks that add up: see `days.Delivery`
-    "user_id": "CASE WHEN _status IN ('good', 'rejected') THEN user_id END",
+    "user_id": "CASE WHEN _status = 'good' OR _status = 'rejected' AND is_valid_utf8(user_id) THEN user_id END",
     "track_id": "CASE WHEN _status = 'good' THEN track_id END",
     "_micro": "CASE WHEN _status = 'good' THEN _micro END",
     "_at": f"CASE WHEN _status = 'good' OR _reason = '{rules.FUTURE}' THEN _at END",

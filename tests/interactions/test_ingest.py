@@ -177,6 +177,14 @@ def test_files_of_every_kind_in_one_folder(ingested) -> None:
     assert (found.counts["files"], found.counts["rejected_files"]) == (6, 3)
 
 
+def test_ids_in_parquet_that_are_no_utf8(ingested, tmp_path: pathlib.Path) -> None:
+    users = pa.array([b"u", b"u\xff", b"\xed\xa0\x80", b"u"])
+    pq.write_table(pa.table({"user_id": users, "track_id": [b"t", b"t", b"t", b"\xff"]}), tmp_path / "t.parquet")
+    found = ingested({"t.parquet": (tmp_path / "t.parquet").read_bytes()})
+    assert found.reasons == {f"t.parquet:row {row}": "not valid utf-8" for row in (2, 3, 4)}
+    assert {pair: events for pair, (_, events, _) in found.rows.items()} == {("u", "t"): 1}
+
+
 def test_rows_of_parquet_with_their_number(ingested, tmp_path: pathlib.Path) -> None:
     nan = float("nan")
     moments = [dt.datetime(2021, 1, 1, 5), None, dt.datetime(2030, 1, 1), *[dt.datetime(2021, 1, 2)] * 5]  # noqa: DTZ001
