@@ -24,6 +24,7 @@ from musai.warehouse import day_folders
 log = logging.getLogger(__name__)
 
 GOOD, REJECTED = "good", "rejected"  # folders within a day folder
+PASSING = "log"  # folder (`Run.passing`) of the rows that a night does not keep, and of its aliases
 BLOCK = 2**20  # bytes
 
 
@@ -121,12 +122,17 @@ def is_sound(storage: Storage, path: str) -> bool:
     return content is not None and json.loads(content)["parts"] == parts(storage, path)
 
 
+def names(storage: Storage, path: str) -> list[str]:
+    """The parts of a folder, as paths within it."""
+    return [f"{part}/{name}" for part in (GOOD, REJECTED) for name in storage.names(f"{path}/{part}")
+            if not name.startswith(listing.HIDDEN)]  # fmt: skip
+
+
 def parts(storage: Storage, path: str) -> dict[str, str | None]:
     """sha256 of every part of a folder; None of one that cannot be read."""
-    names = [f"{part}/{name}" for part in (GOOD, REJECTED) for name in storage.names(f"{path}/{part}")
-             if not name.startswith(listing.HIDDEN)]  # fmt: skip
+    every = names(storage, path)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        return dict(zip(names, pool.map(lambda name: _sha256(storage.uri(f"{path}/{name}")), names), strict=True))
+        return dict(zip(every, pool.map(lambda name: _sha256(storage.uri(f"{path}/{name}")), every), strict=True))
 
 
 def _sha256(path: str) -> str | None:

@@ -137,7 +137,10 @@ def _is_rows(name: str) -> bool:
 
 
 def _half_written(warehouse: Warehouse, run: Run) -> bool:
-    """Whether a run has tables in its own folder, and not the interactions that would tell of whom they are."""
+    """Whether a run has tables in its own folder, and not the interactions that would tell of whom they are, or rows
+    of the log that have not passed into its tables."""
+    if warehouse.storage.names(run.passing(folders.PASSING)):
+        return True
     known = {"run.json", "state.json", "done", AT_WORK, day_folders.NOTE}
     names = set(warehouse.storage.names(f"_nights/{run.run_id}")) - known
     return bool(names) and not run.has("interactions")

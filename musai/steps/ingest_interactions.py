@@ -1,5 +1,6 @@
 """`ingest_interactions`: the listening log -> interactions, rejected_rows."""
 
+from musai.days.folders import PASSING
 from musai.inputs.counts import check_share, counted
 from musai.interactions import spark as interactions
 from musai.steps import Night
@@ -10,7 +11,7 @@ JOB, TABLE = "ingest_interactions", "interactions"
 def run(night: Night) -> None:
     record, storage = night.run.record, night.warehouse.storage
     keep = (storage, night.run.run_id) if night.config.ingest.incremental else None
-    passing = (storage, night.run.passing("log"))
+    passing = (storage, night.run.passing(PASSING))
     found = interactions.ingest(night.session, night.config, record.date, night.now, record.inputs, keep, passing)
     night.adopt(found.stored(night.run.staging(TABLE)[TABLE]), TABLE, JOB)
     used = night.run.read(night.session, TABLE).selectExpr("coalesce(sum(events), 0) as used").first()

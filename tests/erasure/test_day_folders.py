@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import pathlib
 
+from musai.days.folders import PASSING
 from musai.erasure.forget import find, forget
 from musai.erasure.spark import Forgotten
 from musai.interactions.spark import ingest
 from musai.storage import LocalStorage
-from musai.warehouse import Warehouse, day_folders
+from musai.tables import TABLES
+from musai.warehouse import Warehouse, begin_record, day_folders, small_file
 from tests.erasure.test_forget import naming
 from tests.ingested import rows_of
 
@@ -51,3 +53,21 @@ def test_nothing_of_them_is_left_nor_comes_back(spark, settings, tmp_path: pathl
     assert (counts["used"], counts["rejected"], counts["erased"]) == (4, 1, 2)
     assert naming(root, GONE) == []
     assert find(warehouse, forgotten) == []
+
+
+def test_what_a_killed_night_had_not_yet_passed_into_its_tables_is_found(spark, settings, tmp_path) -> None:
+    """The listener stands in no row that counts; the rejected ones are not in their table yet."""
+    config = settings(f"inputs.interactions={tmp_path}/log.csv")
+    (tmp_path / "log.csv").write_text("user_id,track_id,plays\nsecret,t,0\nother,t,1\n")
+    root = tmp_path / "warehouse"
+    storage = LocalStorage(str(root))
+    warehouse, forgotten = Warehouse(storage, config), Forgotten(spark, GONE)
+    run = warehouse.begin(begin_record(config, "killed", RUN_DATE, [], None))
+    ingest(spark, config, RUN_DATE, NOW, None, None, (storage, run.passing(PASSING)))
+    heard = {"user_id": "other", "track_id": "t", "plays": 1.0, "events": 1}
+    storage.replace(f"{run.folder('interactions')}/part-0.parquet", small_file([heard], TABLES["interactions"]))
+    run.seal("interactions", "ingest_interactions", {"rows": 1, "low0": 1, "high0": 2, "low1": 3, "high1": 4})
+    assert naming(root, GONE)
+    assert [one.run_id for one in find(warehouse, forgotten)] == ["killed"]
+    forget(warehouse, forgotten, grace_s=0)
+    assert naming(root, GONE) == []
