@@ -20,8 +20,8 @@ from pyspark import StorageLevel, TaskContext
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from musai.days import sums
-from musai.days.folders import GOOD, REJECTED, Judge, Kept, begins, parts
+from musai.days import folders, sums
+from musai.days.folders import GOOD, REJECTED, Judge, Kept, begins
 from musai.inputs import places
 from musai.inputs import spark as inputs
 from musai.inputs.headers import Survey
@@ -56,7 +56,6 @@ LARGE_BATCHES = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(1 << 24),
 }
-STAGED = "_staged"  # folder within a day folder
 RUN_BYTES = 1 << 28  # of rows of the log, that a task holds before it writes what they add up to
 KEYS = (*sums.PAIR, "file", "_day")
 MERGED = f"{task_files.PARTS}, used bigint, outside bigint, erased bigint"
@@ -99,19 +98,20 @@ class Delivery:
 
 def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict[str, Any]:
     """Write the parts of a day folder; gives its manifest, which `day_folders.seal` makes it count with."""
-    staged = f"{path}/{STAGED}"
-    split = delivery.rows.mapInArrow(_split(storage.uri(staged), delivery.identities), SPLIT)
+    good = f"{path}/{GOOD}"
+    split = delivery.rows.mapInArrow(_split(storage.uri(good), delivery.identities), SPLIT)
     split = split.persist(StorageLevel.DISK_ONLY)  # read once; what is told of it holds for what is rejected
     with _large_batches(split.sparkSession):
         told = [json.loads(row["told"]) for row in split.where("told IS NOT NULL").select("told").collect()]
-    for name in (run for one in told for run in one["runs"]):
-        storage.move(f"{staged}/{name}", f"{path}/{GOOD}/{name}")
-    storage.delete(staged)
-    if not any(one["runs"] for one in told):
-        sums.write(sums.SCHEMA.empty_table(), storage.uri(f"{path}/{GOOD}/part-00000.zstd.parquet"))
+    runs = [name for one in told for name in one["runs"]]
+    if not runs:
+        runs = ["part-00000.zstd.parquet"]
+        sums.write(sums.SCHEMA.empty_table(), storage.uri(f"{good}/{runs[0]}"))
     files = _described(told, delivery.names)
     _write_rejected(storage, path, delivery, judge, split, told)
     split.unpersist()
+    for name in set(storage.names(good)) - set(runs):  # of tasks that were tried again, or whose rows Spark had lost
+        storage.delete(f"{good}/{name}")
     if judge.erased and delivery.is_kept:
         kept = split.sparkSession.read.schema(SCHEMA).parquet(storage.spark_uri(f"{path}/{REJECTED}"))
         for row in kept.where("unknown IS NULL").select("file").distinct().collect():
@@ -120,7 +120,7 @@ def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict
         "key": judge.key,
         "erased": begins(judge.erased, len(judge.erased)),
         "files": files,
-        "parts": parts(storage, path),
+        "parts": folders.parts(storage, path) if delivery.is_kept else dict.fromkeys(folders.names(storage, path)),
     }
 
 
@@ -330,10 +330,10 @@ def merge(
     """Write the interactions to their place: its files as rows of `task_files.PARTS`, and what became of the events
     that the folders hold (used, outside, erased)."""
     runs = [
-        sums.Run(storage.uri(f"{one.path}/{GOOD}/{name}"), None if one.whole else one.files)
+        sums.Run(storage.uri(f"{one.path}/{part}"), None if one.whole else one.files)
         for one in kept
-        for name in storage.names(f"{one.path}/{GOOD}")
-        if name.endswith(".parquet")
+        for part in one.manifest["parts"]  # not what lies there: `musai forget` may just have removed it
+        if part.startswith(f"{GOOD}/")
     ]
     listeners = sums.ranges(runs, 2 * cores(spark))
 

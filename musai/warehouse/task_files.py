@@ -2,7 +2,7 @@
 
 A task writes into the run's staging folder and tells of each file what `PARTS` says; the driver moves the files of
 those attempts that Spark counts to the table (`Run.adopt`). So a task that is tried again, or runs twice, leaves no
-row twice. The file system is pyarrow's (`matrix.reading.file_system`), the digest that of `digests.py`.
+row twice. The file system is pyarrow's (`storage.file_system`), the digest that of `digests.py`.
 """
 
 from __future__ import annotations

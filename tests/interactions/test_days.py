@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import pyarrow.parquet as pq
 import pytest
 
+from musai.days import spark as days
 from musai.errors import MusaiError
 from musai.inputs import files
 from musai.interactions.spark import ingest
@@ -196,6 +197,31 @@ def test_what_a_kill_leaves_does_not_count(nights, settings, monkeypatch) -> Non
     nights.ran = 0  # the same run goes on
     assert nights.night() == ["1.csv", "2.jsonl"]
     assert nights.storage.names("_days") == ["run1.1"]
+
+
+def test_what_spark_loses_is_made_again_and_nothing_of_it_is_left(nights, monkeypatch) -> None:
+    nights.deliver(LOG)
+    write_rejected = days._write_rejected
+
+    def without_what_was_persisted(storage, path, delivery, judge, split, told) -> None:
+        split.unpersist(blocking=True)
+        write_rejected(storage, path, delivery, judge, split, told)
+
+    monkeypatch.setattr(days, "_write_rejected", without_what_was_persisted)
+    assert nights.night() == ["1.csv", "2.jsonl"]
+    folder = pathlib.Path(nights.storage.uri("_days/run1.1"))
+    held = {str(path.relative_to(folder)) for path in folder.rglob("*.parquet")}
+    assert held == day_folders.manifests(nights.storage)["_days/run1.1"]["parts"].keys()
+    assert (nights.counts["used"], nights.counts["rejected"]) == (4, 2)
+    assert nights.is_as_read_anew()
+
+
+def test_a_day_folder_that_is_removed_meanwhile_is_no_empty_one(nights, spark, settings) -> None:
+    nights.deliver(LOG)
+    found = ingest(spark, settings(f"inputs.interactions={nights.log}"), RUN_DATE, NOW, None, (nights.storage, "run"))
+    day_folders.remove(nights.storage, "_days/run.1")
+    with pytest.raises(FileNotFoundError):
+        rows_of(found)
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(nights, spark, settings) -> None:
