@@ -96,8 +96,21 @@ class Delivery:
         return {self.identities[path]: name for path, name in inputs.named(self.survey).items()}
 
 
-def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict[str, Any]:
-    """Write the parts of a day folder; gives its manifest, which `day_folders.seal` makes it count with."""
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A day folder's manifest, which `day_folders.seal` makes it count with. Of one that is not kept `rejected` is not
+    written: the columns of REJECTED, to be asked for until `release`."""
+
+    manifest: dict[str, Any]
+    rejected: DataFrame
+    split: DataFrame
+
+    def release(self) -> None:
+        self.split.unpersist()
+
+
+def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> Written:
+    """Write the parts of a day folder."""
     good = f"{path}/{GOOD}"
     split = delivery.rows.mapInArrow(_split(storage.uri(good), delivery.identities), SPLIT)
     split = split.persist(StorageLevel.DISK_ONLY)  # read once; what is told of it holds for what is rejected
@@ -108,20 +121,24 @@ def write(storage: Storage, path: str, delivery: Delivery, judge: Judge) -> dict
         runs = ["part-00000.zstd.parquet"]
         sums.write(sums.SCHEMA.empty_table(), storage.uri(f"{good}/{runs[0]}"))
     files = _described(told, delivery.names)
-    _write_rejected(storage, path, delivery, judge, split, told)
-    split.unpersist()
+    rejected = _rejected_of(delivery, judge, split, told)
+    if delivery.is_kept:
+        where = storage.spark_uri(f"{path}/{REJECTED}")
+        rejected.write.mode("error").option("compression", "zstd").parquet(where)
+        split.unpersist()
+        rejected = split.sparkSession.read.schema(SCHEMA).parquet(where)
+        redacted = rejected.where("unknown IS NULL").select("file").distinct().collect() if judge.erased else []
+        for row in redacted:
+            files[row["file"]]["left_out"] = True
     for name in set(storage.names(good)) - set(runs):  # of tasks that were tried again, or whose rows Spark had lost
         storage.delete(f"{good}/{name}")
-    if judge.erased and delivery.is_kept:
-        kept = split.sparkSession.read.schema(SCHEMA).parquet(storage.spark_uri(f"{path}/{REJECTED}"))
-        for row in kept.where("unknown IS NULL").select("file").distinct().collect():
-            files[row["file"]]["left_out"] = True
-    return {
+    manifest = {
         "key": judge.key,
         "erased": begins(judge.erased, len(judge.erased)),
         "files": files,
         "parts": folders.parts(storage, path) if delivery.is_kept else dict.fromkeys(folders.names(storage, path)),
     }
+    return Written(manifest, rejected, split)
 
 
 def _split(folder: str, identities: Mapping[str, str]) -> Callable[[Batches], Batches]:
@@ -267,23 +284,15 @@ def _moment(micros: int | None) -> str | None:
         return dt.datetime.max.replace(tzinfo=dt.UTC).isoformat()
 
 
-def _write_rejected(
-    storage: Storage,
-    path: str,
-    delivery: Delivery,
-    judge: Judge,
-    split: DataFrame,
-    told: Sequence[Mapping[str, Any]],
-) -> None:
-    spark = split.sparkSession
+def _rejected_of(delivery: Delivery, judge: Judge, split: DataFrame, told: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """The columns of REJECTED."""
     of_files = [one for task in told for one in task["files"].values()]
     bad = split.where("bad IS NOT NULL").select("user_id", "bad.*")
     if not any(one["rows"].get("rejected") for one in of_files):
         bad = bad.limit(0)  # nothing is read for it
-    bad = inputs.numbered(spark, delivery.survey, bad, {path for one in of_files for path in one["unnumbered"]})
-    rejected = bad.mapInArrow(_redacted(judge.erased, delivery.identities), SCHEMA)
-    writer = rejected.write.mode("error").option("compression", "zstd")
-    writer.parquet(storage.spark_uri(f"{path}/{REJECTED}"))
+    unnumbered = {path for one in of_files for path in one["unnumbered"]}
+    bad = inputs.numbered(split.sparkSession, delivery.survey, bad, unnumbered)
+    return bad.mapInArrow(_redacted(judge.erased, delivery.identities), SCHEMA)
 
 
 def _redacted(erased: Sequence[str], identities: Mapping[str, str]) -> Callable[[Batches], Batches]:

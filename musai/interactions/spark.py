@@ -45,6 +45,7 @@ class Ingested:
     _storage: Storage
     _kept: Sequence[folders.Kept]
     _passing: str
+    _written: days.Written | None
     _merged: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def stored(self, place: Place) -> list[Row]:
@@ -95,11 +96,15 @@ class Ingested:
         return frame if self._aliases is None else frame.union(self._aliases.rejected())
 
     def _rejected(self) -> DataFrame:
+        if self._written:
+            return self._log.with_erased(self._written.rejected)
         return self._log.with_erased(days.rejected(self._log.spark, self._storage, self._kept))
 
     def release(self) -> None:
         """Give the disk back; nothing can be asked for any more."""
         self._storage.delete(self._passing)
+        if self._written:
+            self._written.release()
         if self._aliases is not None:
             self._aliases.release()
 
@@ -140,13 +145,14 @@ def ingest(
     if keep:
         storage, path = keep[0], day_folders.begun(*keep)
         day_folders.note(*keep, [*(one.path for one in kept), path])
+    written = None
     if fresh.groups:
-        manifest = days.write(storage, path, log.delivery(fresh, keep is not None), judge)
+        written = days.write(storage, path, log.delivery(fresh, keep is not None), judge)
         if keep:
             files.check_unchanged(config, snapshot)
-            day_folders.seal(storage, path, manifest)
-        kept.append(folders.Kept(path, manifest, tuple(sorted(manifest["files"]))))
-    return Ingested(log, table, storage, kept, folder)
+            day_folders.seal(storage, path, written.manifest)
+        kept.append(folders.Kept(path, written.manifest, tuple(sorted(written.manifest["files"]))))
+    return Ingested(log, table, storage, kept, folder, None if keep else written)
 
 
 UNKNOWN = f"user_id IS NULL OR NOT {is_text('user_id')}"
