@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Sequence
@@ -12,12 +11,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.emotion import linear
-from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions
+from musai.emotion.encoder import opened
+from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions, SentenceEmotions
 from musai.emotion.network import PAD, EmotionReader, padded
 from musai.emotion.text import LONGEST_LINE, tokens
 from musai.emotion.training import files, schedule
-from musai.emotion.training.measures import best_thresholds, macro_f1
+from musai.emotion.training.files import Labelled
+from musai.emotion.training.measures import best_thresholds, cross_entropy, macro_f1
+from musai.emotion.training.sentences import Plan, described, learn
 from musai.emotion.weights import Card, Stored, stored, text_tensor
 
 VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
@@ -28,17 +31,9 @@ SHARES = np.linspace(0, 1, 21)
 COMMAND = "musai run train_emotion emotion.training.english_emotions=DIR emotion.training.english_affect=FILE"
 
 
-@dataclasses.dataclass(frozen=True)
-class Labelled:
-    """texts and labels bool [texts, 28]."""
-
-    texts: list[str]
-    labels: np.ndarray
-
-
 def train_emotions(folder: pathlib.Path, vectors: pathlib.Path | None, seed: int, say: Callable[[str], None]) -> Stored:
     """From train.tsv (fitted), dev.tsv (shares and thresholds), test.tsv (measured once) of `folder`."""
-    train, dev, test = (Labelled(*files.goemotions(folder / f"{part}.tsv", len(EMOTIONS))) for part in _PARTS)
+    train, dev, test = _parts(folder)
     known = word_vectors(vectors) if vectors else {}
     vocabulary = vocabulary_of(train.texts, known)
     network = fit_network(train, vocabulary, known, seed, say)
@@ -47,24 +42,43 @@ def train_emotions(folder: pathlib.Path, vectors: pathlib.Path | None, seed: int
     idf = linear.inverse_document_frequency(counts)
     weights, offset = linear.fit_logistic(NGRAMS.weighted(counts, idf), train.labels, STRENGTH)
     tensors = packed(network, vocabulary, known, idf, weights, offset)
-    share = best_share(tensors, dev)
-    reader = EnglishEmotions.of(tensors, share)
+    data = [{"name": "GoEmotions (Demszky et al., 2020)", "licence": "Apache-2.0", **files.described(folder)}]
+    if vectors:
+        data.append(
+            {"name": "GloVe (Pennington et al., 2014), 100d", "licence": "PDDL-1.0", **files.described(vectors)}
+        )
+    return _finished(tensors, data, "Apache-2.0", dev, test)
+
+
+def add_encoder(
+    emotions: Stored, folder: pathlib.Path, encoder: pathlib.Path, plan: Plan,
+    say: Callable[[str], None], checkpoint: Checkpoint = NOWHERE,
+) -> Stored:  # fmt: skip
+    """`emotions` with the sentence encoder of a folder beside its other models, once that has learnt from train.tsv;
+    the other parts serve as above, and to say when it has learnt enough."""
+    train, dev, test = _parts(folder)
+    tensors, card = emotions.opened()
+    tensors |= learn(opened(encoder), train, dev, plan, say, checkpoint).packed()
+    return _finished(tensors, [*card.data, described(encoder)], "as its data", dev, test)
+
+
+def _parts(folder: pathlib.Path) -> list[Labelled]:
+    return [files.goemotions(folder / f"{part}.tsv", len(EMOTIONS)) for part in ("train", "dev", "test")]
+
+
+def _finished(
+    tensors: dict[str, np.ndarray], data: list[dict[str, str]], licence: str, dev: Labelled, test: Labelled
+) -> Stored:
+    """With shares and thresholds from dev, and the figures of test."""
+    settings = best_shares(tensors, dev)
+    reader = EnglishEmotions.of(tensors, settings)
     tensors["thresholds"] = best_thresholds(reader.probabilities(dev.texts), dev.labels).astype(np.float32)
     likely = reader.probabilities(test.texts)
     figures = {
         "test macro-F1, a threshold a label from dev": macro_f1(likely >= tensors["thresholds"], test.labels),
         "test macro-F1, threshold .3": macro_f1(likely >= 0.3, test.labels),
     }
-    data = [{"name": "GoEmotions (Demszky et al., 2020)", "licence": "Apache-2.0", **files.described(folder)}]
-    if vectors:
-        data.append(
-            {"name": "GloVe (Pennington et al., 2014), 100d", "licence": "PDDL-1.0", **files.described(vectors)}
-        )
-    card = Card("english_emotions", data, "Apache-2.0", figures, COMMAND, settings={"network_share": share})
-    return stored(tensors, card)
-
-
-_PARTS = ("train", "dev", "test")
+    return stored(tensors, Card("english_emotions", data, licence, figures, COMMAND, settings=settings))
 
 
 def word_vectors(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -156,11 +170,20 @@ def packed(
     }
 
 
-def best_share(tensors: dict[str, np.ndarray], dev: Labelled) -> float:
-    """The network's share in the logits that gives dev the least cross-entropy."""
-    by_network, by_ngrams = (EnglishEmotions.of(tensors, share).read(dev.texts)[0] for share in (1.0, 0.0))
-    losses = []
+def best_shares(tensors: dict[str, np.ndarray], dev: Labelled) -> dict[str, float]:
+    """The shares, by the names that `EnglishEmotions.of` reads, whose logits give dev the least cross-entropy."""
+    by_network, by_ngrams = (EnglishEmotions.of(tensors, _share(one)).read(dev.texts)[0] for one in (1.0, 0.0))
+    sentences = SentenceEmotions.of(tensors)
+    by_sentences = sentences.read(dev.texts)[0] if sentences else by_ngrams
+    losses = {}
     for share in SHARES:
-        logits = share * by_network + (1 - share) * by_ngrams
-        losses.append((np.logaddexp(0, logits) - dev.labels * logits).mean())
-    return float(SHARES[int(np.argmin(losses))])
+        both = share * by_network + (1 - share) * by_ngrams
+        for sentence_share in SHARES if sentences else [0.0]:
+            logits = sentence_share * by_sentences + (1 - sentence_share) * both
+            losses[float(share), float(sentence_share)] = cross_entropy(logits, dev.labels)
+    share, sentence_share = min(losses, key=lambda key: losses[key])
+    return _share(share) | ({"sentence_share": sentence_share} if sentences else {})
+
+
+def _share(share: float) -> dict[str, float]:
+    return {"network_share": share}
