@@ -9,22 +9,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.emotion import linear
 from musai.emotion.encoder import opened
 from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions, SentenceEmotions
-from musai.emotion.network import PAD, EmotionReader, padded
+from musai.emotion.network import EmotionReader
 from musai.emotion.text import LONGEST_LINE, tokens
-from musai.emotion.training import files, schedule
+from musai.emotion.training import files
+from musai.emotion.training import network as training
 from musai.emotion.training.files import Labelled
 from musai.emotion.training.measures import best_thresholds, cross_entropy, macro_f1
 from musai.emotion.training.sentences import Plan, described, learn
 from musai.emotion.weights import Card, Stored, stored, text_tensor
 
-VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
-VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
+VECTOR = 100
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
 STRENGTH = 4.0  # of the regularisation; chosen on dev
 SHARES = np.linspace(0, 1, 21)
@@ -98,46 +97,10 @@ def fit_network(
 ) -> EmotionReader:
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    network = EmotionReader(len(vocabulary), VECTOR, HIDDEN, len(EMOTIONS))
-    _begin(network, vocabulary, known, train.labels, seed)
+    network = training.begun(training.first_vectors(vocabulary, known, VECTOR, seed), train.labels)
     rows = {word: row for row, word in enumerate(vocabulary)}
     ids = [[rows.get(word, 1) for word in tokens(text)[:LONGEST_LINE]] for text in train.texts]
-    rest = [parameter for name, parameter in network.named_parameters() if not name.startswith("vectors")]
-    of_vectors = torch.optim.SparseAdam([network.vectors.weight], lr=RATE * VECTORS_RATE)
-    of_rest = torch.optim.AdamW(rest, lr=RATE, weight_decay=1e-3)
-    order, steps, step = np.random.default_rng(seed), EPOCHS * -(-len(ids) // BATCH), 0
-    labels = torch.from_numpy(train.labels.astype(np.float32))
-    network.train()
-    for epoch in range(EPOCHS):
-        for chosen in schedule.batches([len(row) for row in ids], BATCH, order):
-            rate = RATE * schedule.pace(step, steps)
-            of_vectors.param_groups[0]["lr"], of_rest.param_groups[0]["lr"] = VECTORS_RATE * rate, rate
-            logits = network(padded([ids[row] for row in chosen]))
-            loss = F.binary_cross_entropy_with_logits(logits, labels[chosen], reduction="none").sum(1).mean()
-            of_vectors.zero_grad()
-            of_rest.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(rest, 1.0)
-            of_vectors.step()
-            of_rest.step()
-            step += 1
-        say(f"English, epoch {epoch + 1} of {EPOCHS}, loss {loss.item():.3f}")
-    return network.eval()
-
-
-def _begin(
-    network: EmotionReader, vocabulary: list[str], known: dict[str, np.ndarray], labels: np.ndarray, seed: int
-) -> None:
-    """Word vectors as they are known, at random elsewhere; each emotion starts at how often it is there."""
-    start = np.random.default_rng(seed + 1).normal(0, 0.1, (len(vocabulary), VECTOR)).astype(np.float32)
-    for row, word in enumerate(vocabulary):
-        vector = known.get(word, known.get(word.replace("'", "")))
-        if vector is not None:
-            start[row] = vector
-    start[PAD] = 0
-    rate = np.clip(labels.mean(0), 1e-4, 1 - 1e-4)
-    network.vectors.weight.data = torch.from_numpy(start)
-    network.emotions.bias.data = torch.from_numpy(np.log(rate / (1 - rate)).astype(np.float32))
+    return training.fit(network, ids, train.labels, seed, lambda line: say(f"English, {line}"))
 
 
 def packed(
