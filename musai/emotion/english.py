@@ -15,13 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from musai.emotion import linear
 from musai.emotion.encoder import Sentences
-from musai.emotion.network import UNKNOWN, EmotionReader, padded
+from musai.emotion.network import WordReader
 from musai.emotion.text import LONGEST_LINE, tokens
-from musai.emotion.weights import words_of
 
 EMOTIONS = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
@@ -29,7 +27,11 @@ EMOTIONS = (
     "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
 )  # fmt: skip
 NGRAMS = linear.NGrams(tokens, (1, 2), (2, 5), within_words=True, bits=16)
-BATCH = 256
+
+
+def split(text: str) -> list[str]:
+    """The words that the network reads."""
+    return tokens(text)[:LONGEST_LINE]
 
 
 @dataclasses.dataclass
@@ -60,11 +62,10 @@ class SentenceEmotions:
 
 @dataclasses.dataclass
 class EnglishEmotions:
-    """vocabulary: word -> row of the network's vectors; thresholds float32 [28]: above it the emotion is there.
-    Logits: `share` of the network's and the rest of the n-grams', of that mean the rest of `sentence_share`."""
+    """thresholds float32 [28]: above it the emotion is there. Logits: `share` of the network's and the rest of the
+    n-grams'; where there is an encoder, `sentence_share` of its own and the rest of these."""
 
-    network: EmotionReader
-    vocabulary: dict[str, int]
+    words: WordReader
     ngrams: linear.LinearModel
     share: float
     thresholds: np.ndarray
@@ -73,44 +74,26 @@ class EnglishEmotions:
 
     @staticmethod
     def of(tensors: dict[str, np.ndarray], settings: Mapping[str, Any]) -> EnglishEmotions:
-        vectors = tensors["vectors"].astype(np.float32) * tensors["vectors_scale"]
-        state = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        words, size = vectors.shape
-        network = EmotionReader(words, size, state["reader.weight_hh_l0"].shape[1], len(EMOTIONS))
-        state["vectors.weight"] = vectors
-        network.load_state_dict({name: torch.from_numpy(t.astype(np.float32)) for name, t in state.items()})
-        rows = {word: row for row, word in enumerate(words_of(tensors["vocabulary"]))}
         weights = tensors["ngrams"].astype(np.float32) * tensors["ngrams_scale"]
-        model = linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["ngrams_offset"])
-        share, sentence_share = settings["network_share"], settings.get("sentence_share", 0.0)
-        sentences = SentenceEmotions.of(tensors)
-        return EnglishEmotions(network.eval(), rows, model, share, tensors["thresholds"], sentences, sentence_share)
-
-    def ids(self, text: str) -> list[int]:
-        return [self.vocabulary.get(word, UNKNOWN) for word in tokens(text)[:LONGEST_LINE]]
+        return EnglishEmotions(
+            WordReader.of(tensors, split),
+            linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["ngrams_offset"]),
+            settings["network_share"],
+            tensors["thresholds"],
+            SentenceEmotions.of(tensors),
+            settings.get("sentence_share", 0.0),
+        )
 
     def read(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(logits [texts, 28] of all models together, pooled states of the network [texts, 6 hidden], and beside them
         what the encoder heard, [texts, 6 hidden + its width]), float32."""
-        pooled = self.pooled(texts)
-        with torch.inference_mode():
-            by_network = self.network.emotions(torch.from_numpy(pooled)).numpy()
-        logits = self.share * by_network + (1 - self.share) * self.ngrams.scores(texts)
+        pooled = self.words.pooled(texts)
+        logits = self.share * self.words.scores(pooled) + (1 - self.share) * self.ngrams.scores(texts)
         if self.sentences is None:
             return logits, pooled
         by_sentences, heard = self.sentences.read(texts)
         logits = self.sentence_share * by_sentences + (1 - self.sentence_share) * logits
         return logits, np.concatenate([pooled, heard], axis=1)
-
-    def pooled(self, texts: Sequence[str]) -> np.ndarray:
-        rows = [self.ids(text) for text in texts]
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # little padding
-        found = np.zeros((len(rows), self.network.emotions.in_features), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(rows), BATCH):
-                chosen = order[start : start + BATCH]
-                found[chosen] = self.network.pooled(padded([rows[number] for number in chosen])).numpy()
-        return found
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 28], each emotion for itself."""

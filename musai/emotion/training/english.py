@@ -13,15 +13,14 @@ import torch
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.emotion import linear
 from musai.emotion.encoder import opened
-from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions, SentenceEmotions
-from musai.emotion.network import EmotionReader
-from musai.emotion.text import LONGEST_LINE, tokens
+from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions, SentenceEmotions, split
+from musai.emotion.network import EmotionReader, WordReader
 from musai.emotion.training import files
 from musai.emotion.training import network as training
 from musai.emotion.training.files import Labelled
 from musai.emotion.training.measures import best_thresholds, cross_entropy, macro_f1
 from musai.emotion.training.sentences import Plan, described, learn
-from musai.emotion.weights import Card, Stored, stored, text_tensor
+from musai.emotion.weights import Card, Stored, stored
 
 VECTOR = 100
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
@@ -88,7 +87,7 @@ def word_vectors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 def vocabulary_of(texts: Sequence[str], known: dict[str, np.ndarray]) -> list[str]:
     """Words of the training texts that have a vector or stand in two texts; the first two places are PAD, UNKNOWN."""
-    having = collections.Counter(word for text in texts for word in set(tokens(text)[:LONGEST_LINE]))
+    having = collections.Counter(word for text in texts for word in set(split(text)))
     return ["<pad>", "<unknown>", *sorted(word for word, count in having.items() if count > 1 or word in known)]
 
 
@@ -98,8 +97,7 @@ def fit_network(
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     network = training.begun(training.first_vectors(vocabulary, known, VECTOR, seed), train.labels)
-    rows = {word: row for row, word in enumerate(vocabulary)}
-    ids = [[rows.get(word, 1) for word in tokens(text)[:LONGEST_LINE]] for text in train.texts]
+    ids = WordReader(network, {word: row for row, word in enumerate(vocabulary)}, split).ids(train.texts)
     return training.fit(network, ids, train.labels, seed, lambda line: say(f"English, {line}"))
 
 
@@ -111,20 +109,12 @@ def packed(
     weights: np.ndarray,
     offset: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """The tensors that are stored: vectors and n-gram weights as int8, the network as float16."""
+    """The tensors that are stored: n-gram weights as int8, the network as `training.packed` has it."""
     there = set(vocabulary)
     spare = [word for word in known if word not in there and word.isascii() and word.isalpha()][:SPARE_WORDS]
-    learnt = network.vectors.weight.detach().numpy()
-    vectors = np.concatenate([learnt, *(known[word][None] for word in spare)])
-    rows, row_scale = linear.quantised(vectors.T)
-    state = {f"network.{name}": t.numpy().astype(np.float16) for name, t in network.state_dict().items()}
-    del state["network.vectors.weight"]
     ngrams, scale = linear.quantised(weights)
     return {
-        **state,
-        "vectors": rows.T,
-        "vectors_scale": row_scale[:, None],
-        "vocabulary": text_tensor(vocabulary + spare),
+        **training.packed(network, vocabulary, {word: known[word] for word in spare}),
         "idf": idf.astype(np.float16),
         "ngrams": ngrams,
         "ngrams_scale": scale,

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from musai.emotion import linear
 from musai.emotion.network import PAD, EmotionReader, padded
 from musai.emotion.training import schedule
+from musai.emotion.weights import text_tensor
 
 HIDDEN, BATCH, EPOCHS, RATE = 96, 96, 4, 3e-3
 VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
@@ -17,7 +19,7 @@ VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text mov
 
 def begun(vectors: np.ndarray, labels: np.ndarray) -> EmotionReader:
     """Not trained: with word vectors float32 [words, size], and each label at how often it is there."""
-    network = EmotionReader(*vectors.shape, HIDDEN, labels.shape[1])
+    network = EmotionReader(vectors.shape[0], vectors.shape[1], HIDDEN, labels.shape[1])
     rate = np.clip(labels.mean(0), 1e-4, 1 - 1e-4)
     network.vectors.weight.data = torch.from_numpy(vectors)
     network.emotions.bias.data = torch.from_numpy(np.log(rate / (1 - rate)).astype(np.float32))
@@ -61,3 +63,17 @@ def fit(
             step += 1
         say(f"epoch {epoch + 1} of {epochs}, loss {loss.item():.3f}")
     return network.eval()
+
+
+def packed(network: EmotionReader, vocabulary: Sequence[str], spare: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors that are stored: vectors as int8, those of `spare` words beside the learnt ones, the rest float16."""
+    learnt = network.vectors.weight.detach().numpy()
+    rows, scale = linear.quantised(np.concatenate([learnt, *(vector[None] for vector in spare.values())]).T)
+    state = {f"network.{name}": t.numpy().astype(np.float16) for name, t in network.state_dict().items()}
+    del state["network.vectors.weight"]
+    return {
+        **state,
+        "vectors": rows.T,
+        "vectors_scale": scale[:, None],
+        "vocabulary": text_tensor([*vocabulary, *spare]),
+    }
