@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ def train_emotions(folder: pathlib.Path, vectors: pathlib.Path | None, seed: int
         data.append(
             {"name": "GloVe (Pennington et al., 2014), 100d", "licence": "PDDL-1.0", **files.described(vectors)}
         )
-    return _finished(tensors, data, "Apache-2.0", dev, test)
+    return _finished(tensors, dev, test, Card("english_emotions", data, "Apache-2.0", {}, COMMAND))
 
 
 def add_encoder(
@@ -57,17 +58,16 @@ def add_encoder(
     train, dev, test = _parts(folder)
     tensors, card = emotions.opened()
     tensors |= learn(opened(encoder), train, dev, plan, say, checkpoint).packed()
-    return _finished(tensors, [*card.data, described(encoder)], "as its data", dev, test)
+    data, command = [*card.data, described(encoder)], f"{COMMAND} emotion.training.sentence_encoder=DIR"
+    return _finished(tensors, dev, test, Card("english_emotions", data, "as its data", {}, command))
 
 
 def _parts(folder: pathlib.Path) -> list[Labelled]:
     return [files.goemotions(folder / f"{part}.tsv", len(EMOTIONS)) for part in ("train", "dev", "test")]
 
 
-def _finished(
-    tensors: dict[str, np.ndarray], data: list[dict[str, str]], licence: str, dev: Labelled, test: Labelled
-) -> Stored:
-    """With shares and thresholds from dev, and the figures of test."""
+def _finished(tensors: dict[str, np.ndarray], dev: Labelled, test: Labelled, card: Card) -> Stored:
+    """With shares and thresholds from dev, and the figures of test in the card."""
     settings = best_shares(tensors, dev)
     reader = EnglishEmotions.of(tensors, settings)
     tensors["thresholds"] = best_thresholds(reader.probabilities(dev.texts), dev.labels).astype(np.float32)
@@ -76,7 +76,7 @@ def _finished(
         "test macro-F1, a threshold a label from dev": macro_f1(likely >= tensors["thresholds"], test.labels),
         "test macro-F1, threshold .3": macro_f1(likely >= 0.3, test.labels),
     }
-    return stored(tensors, Card("english_emotions", data, licence, figures, COMMAND, settings=settings))
+    return stored(tensors, dataclasses.replace(card, figures=figures, settings=settings))
 
 
 def word_vectors(path: pathlib.Path) -> dict[str, np.ndarray]:
