@@ -252,14 +252,7 @@ class Embedding(Section):
 
 
 TrainingFile = Literal[
-    "english_emotions",
-    "english_affect",
-    "word_vectors",
-    "sentence_encoder",
-    "chinese_reviews",
-    "chinese_vectors",
-    "notes",
-    "sound",
+    "english_emotions", "english_affect", "word_vectors", "sentence_encoder", "chinese_reviews", "notes", "sound"
 ]
 
 

@@ -1,5 +1,5 @@
 """Chinese words: jieba's words looked up in the list of `lexicons/chinese.tsv`; where `train_emotion` was given
-reviews, what they taught (`musai.emotion.reviews`) says the valence."""
+reviews, a linear model over words and characters says the valence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -34,16 +33,11 @@ def words(text: str) -> list[str]:
 NGRAMS = linear.NGrams(words, (1, 2), (1, 4), within_words=False, bits=18)
 
 
-class Scorer(Protocol):
-    def scores(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 [texts, 1]: logit of praise."""
-
-
 @dataclasses.dataclass
 class ChineseReader:
     """`reviews` scores the odds of praise; None where only the lexicon is there. `gain`: valence a logit of it is."""
 
-    reviews: Scorer | None = None
+    reviews: linear.LinearModel | None = None
     gain: float = 0.0
 
     def read(self, texts: Sequence[str]) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from musai.emotion import lexicon, sound_tags, text
-from musai.emotion.chinese import ChineseReader
+from musai.emotion import lexicon, linear, sound_tags, text
+from musai.emotion.chinese import NGRAMS, ChineseReader
 from musai.emotion.fusion import PRIOR_SPREAD, Reading
 from musai.emotion.kernel import KernelHead
 from musai.emotion.notes import features
@@ -102,13 +102,9 @@ class Models:
         tensors, card = self.stored["chinese"].opened()
         if "weights" not in tensors:
             return ChineseReader()
-        import torch
-
-        from musai.emotion.reviews import ReviewReader
-
-        torch.set_num_threads(1)  # a task has one core
-        _setting("chinese", card, "network_share")
-        return ChineseReader(ReviewReader.of(tensors, card.settings), card.settings["gain"])
+        weights = tensors["weights"].astype(np.float32)[:, None] * tensors["scale"]
+        model = linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["offset"])
+        return ChineseReader(model, card.settings["gain"])
 
     @functools.cached_property
     def notes_head(self) -> NotesHead:

@@ -53,8 +53,7 @@ def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
     if "chinese_reviews" in files:
         from musai.emotion.training import chinese
 
-        vectors = files.get("chinese_vectors")
-        yield "chinese", chinese.train_reviews(files["chinese_reviews"], vectors, seed, say)
+        yield "chinese", chinese.train_reviews(files["chinese_reviews"], seed, say)
     if "notes" in files or "sound" in files:
         yield from _heads(night, files, seed, say)
 

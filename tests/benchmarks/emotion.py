@@ -20,9 +20,9 @@ from safetensors.numpy import load
 from musai import config
 from musai.embedding.checkpoints import Checkpoint
 from musai.emotion import calibration, kernel, notes, notes_head, sound, sound_tags
+from musai.emotion.chinese import NGRAMS
 from musai.emotion.fusion import Calibration
 from musai.emotion.models import Models
-from musai.emotion.reviews import ReviewReader
 from musai.emotion.training import affect, chinese, english, files, heads, measures, sentences
 from musai.emotion.weights import shipped
 from musai.music.midi import read_midi
@@ -95,28 +95,30 @@ def encoded() -> None:
 
 
 def chinese_words() -> None:
-    """$MUSAI_CHINESE_VECTORS may name a file of word vectors, as word2vec writes them. Minutes."""
-    sets, vectors = review_data.sets_apart(), os.environ.get("MUSAI_CHINESE_VECTORS")
+    given, sets = review_data.review_sets(), review_data.sets_apart()
     texts, praise = sets.pop("hotels")
-    reviews = chinese.Reviews.of(texts, praise, files.word2vec(pathlib.Path(vectors)) if vectors else {}, seed=0)
-    scores = chinese.held_out(reviews, chinese.folds(praise, FOLDS, 0), 0, print)
+    counts = NGRAMS.counts(texts)
+    scores = np.zeros(len(texts))
+    for chosen in chinese.folds(praise, FOLDS, 0):
+        rest = np.setdiff1d(np.arange(len(texts)), chosen)
+        idf, weights, offset = chinese.fit(counts[rest], praise[rest])
+        scores[chosen] = (NGRAMS.weighted(counts[chosen], idf) @ weights + offset)[:, 0]
     right = (scores > 0) == praise
     say("hotel reviews, 5-fold accuracy", right.mean(), f"majority {praise.mean():.3f}, linear .902; at least .92")
+    group = review_data.groups(texts)
+    alone = np.bincount(group, minlength=len(group))[group] == 1
+    say(f"    of the {alone.sum()} without a near copy among the others", right[alone].mean(), "-")
     stated = 1 / (1 + np.exp(-np.abs(scores)))
     half = np.random.default_rng(0).permutation(len(stated))
     learnt = calibration.fit(stated[half[::2]], right[half[::2]])
     trusted = np.array([learnt(p) for p in stated[half[1::2]]])
     say_calibration(", on the half that it was not fitted on", trusted, right[half[1::2]])
-    group = review_data.groups(texts)
-    alone = np.bincount(group, minlength=len(group))[group] == 1
-    say(f"    of the {alone.sum()} without a near copy among the others", right[alone].mean(), "-")
-    reader = ReviewReader.of(chinese.fit(reviews, 0), chinese.SETTINGS)
-    given = review_data.review_sets()
+    idf, weights, offset = chinese.fit(counts, praise)
     for name, (others, good) in sets.items():
-        found = reader.scores(others)[:, 0]
-        majority = max(good.mean(), 1 - good.mean())
+        found = (NGRAMS.weighted(NGRAMS.counts(others), idf) @ weights + offset)[:, 0]
         left_out = f"{len(given[name][0]) - len(others)} repeats and reviews of hotels left out"
-        say(f"    transfer to {name}, accuracy", ((found > 0) == good).mean(), f"majority {majority:.3f}; {left_out}")
+        majority = f"majority {max(good.mean(), 1 - good.mean()):.3f}"
+        say(f"    transfer to {name}, accuracy", ((found > 0) == good).mean(), f"{majority}; {left_out}")
 
 
 def vgmidi() -> None:

@@ -1,39 +1,36 @@
-"""Chinese: how far the word list can be trusted, and models where there are reviews to learn from."""
+"""Chinese: how far the word list can be trusted, and a linear model where there are reviews to learn from."""
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse as sp
-import torch
 
 from musai.emotion import calibration, linear
 from musai.emotion.chinese import NGRAMS, ChineseReader
 from musai.emotion.fusion import PRIOR_SPREAD
-from musai.emotion.network import UNKNOWN
-from musai.emotion.reviews import ReviewReader, split
 from musai.emotion.training import files
-from musai.emotion.training import network as training
 from musai.emotion.weights import Card, Stored, stored
 
-FOLDS, STRENGTH, EPOCHS, VECTOR = 5, 5.0, 3, 100
-SETTINGS = {"network_share": 0.5}  # chosen on four fifths of the hotel reviews
+FOLDS, STRENGTH = 5, 20.0
 COMMAND = "musai run train_emotion emotion.training.chinese_reviews=FILE"
 
 
-def train_reviews(path: pathlib.Path, vectors: pathlib.Path | None, seed: int, say: Callable[[str], None]) -> Stored:
-    """From a CSV of label (1 praise, 0 blame) and review; `vectors`: a file of word vectors, see `files.word2vec`."""
+def train_reviews(path: pathlib.Path, seed: int, say: Callable[[str], None]) -> Stored:
+    """From a CSV of label (1 praise, 0 blame) and review."""
     rows = files.table(path, ("label", "review"))
-    praise = np.array([row["label"] == "1" for row in rows])
-    known = files.word2vec(vectors) if vectors else {}
-    reviews = Reviews.of([row["review"] for row in rows], praise, known, seed)
-    scores = held_out(reviews, folds(praise, FOLDS, seed), seed, say)
-    gain = PRIOR_SPREAD / float(np.abs(scores).mean())
-    valence = np.clip(gain * scores, -1, 1)
+    texts, praise = [row["review"] for row in rows], np.array([row["label"] == "1" for row in rows])
+    counts = NGRAMS.counts(texts)
+    held_out = np.zeros(len(texts), np.float32)
+    for fold, chosen in enumerate(folds(praise, FOLDS, seed)):
+        say(f"Chinese, fold {fold + 1} of {FOLDS}")
+        rest = np.setdiff1d(np.arange(len(texts)), chosen)
+        idf, weights, offset = fit(counts[rest], praise[rest])
+        held_out[chosen] = (NGRAMS.weighted(counts[chosen], idf) @ weights + offset)[:, 0]
+    idf, weights, offset = fit(counts, praise)
+    gain = PRIOR_SPREAD / float(np.abs(held_out).mean())
+    valence = np.clip(gain * held_out, -1, 1)
     error = float(np.sqrt(((valence - np.where(praise, 1, -1) * PRIOR_SPREAD) ** 2).mean()))
     stated = sign_probability(valence, error)
     right = (valence > 0) == praise
@@ -44,86 +41,17 @@ def train_reviews(path: pathlib.Path, vectors: pathlib.Path | None, seed: int, s
             np.array([trusted(p) for p in stated]), right
         ),
     }
-    say("Chinese, all reviews")
-    tensors = fit(reviews, seed)
+    packed, scale = linear.quantised(weights)
+    tensors = {"weights": packed[:, 0], "scale": scale, "offset": offset, "idf": idf.astype(np.float16)}
     data = [{"name": "reviews in Chinese", "licence": "as its owner says", **files.described(path)}]
-    if vectors:
-        data.append({"name": "word vectors", "licence": "as its owner says", **files.described(vectors)})
-    settings = {**SETTINGS, "gain": gain}
-    return stored(
-        tensors, Card("chinese", data, "as its data", figures, COMMAND, error, PRIOR_SPREAD, trusted, settings)
-    )
+    card = Card("chinese", data, "as its data", figures, COMMAND, error, PRIOR_SPREAD, trusted, {"gain": gain})
+    return stored(tensors, card)
 
 
-@dataclasses.dataclass(frozen=True)
-class Reviews:
-    """Texts as both models learn from them: counts [texts, width], rows of `vocabulary` a text, praise bool [texts];
-    vectors float32 [words, VECTOR]: where the network begins."""
-
-    texts: list[str]
-    praise: np.ndarray
-    counts: sp.csr_matrix
-    ids: list[list[int]]
-    vocabulary: list[str]
-    vectors: np.ndarray
-
-    @staticmethod
-    def of(texts: list[str], praise: np.ndarray, known: Mapping[str, np.ndarray], seed: int) -> Reviews:
-        """`known`: vectors by word. The vocabulary is what has one, or stands in three texts."""
-        said = [split(text) for text in texts]
-        having = collections.Counter(word for one in said for word in set(one))
-        vocabulary = ["<pad>", "<unknown>", *sorted(word for word, n in having.items() if n > 2 or word in known)]
-        rows = {word: row for row, word in enumerate(vocabulary)}
-        ids = [[rows.get(word, UNKNOWN) for word in one] for one in said]
-        vectors = training.first_vectors(vocabulary, known, VECTOR, seed)
-        return Reviews(texts, praise, NGRAMS.counts(texts), ids, vocabulary, vectors)
-
-    def rows(self, chosen: np.ndarray) -> Reviews:
-        return dataclasses.replace(
-            self,
-            texts=[self.texts[row] for row in chosen],
-            praise=self.praise[chosen],
-            counts=self.counts[chosen],
-            ids=[self.ids[row] for row in chosen],
-        )
-
-
-def fit(reviews: Reviews, seed: int) -> dict[str, np.ndarray]:
-    """The tensors that `ReviewReader.of` reads."""
-    idf = linear.inverse_document_frequency(reviews.counts)
-    ratio = log_count_ratio(reviews.counts, reviews.praise)
-    features = sp.csr_matrix(NGRAMS.weighted(reviews.counts, idf) @ sp.diags(ratio))
-    weights, offset = linear.fit_logistic(features, reviews.praise[:, None], STRENGTH)
-    packed, scale = linear.quantised(ratio[:, None] * weights)
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    network = training.begun(reviews.vectors.copy(), reviews.praise[:, None])
-    training.fit(network, reviews.ids, reviews.praise[:, None], seed, lambda _: None, EPOCHS)
-    return {
-        **training.packed(network, reviews.vocabulary, {}),
-        "weights": packed[:, 0],
-        "scale": scale,
-        "offset": offset,
-        "idf": idf.astype(np.float16),
-    }
-
-
-def held_out(reviews: Reviews, parts: Sequence[np.ndarray], seed: int, say: Callable[[str], None]) -> np.ndarray:
-    """Logit of praise, float32 [texts]: of each part (rows) by what the others taught."""
-    found = np.zeros(len(reviews.praise), np.float32)
-    for number, chosen in enumerate(parts):
-        say(f"Chinese, fold {number + 1} of {len(parts)}")
-        rest = np.setdiff1d(np.arange(len(found)), chosen)
-        reader = ReviewReader.of(fit(reviews.rows(rest), seed), SETTINGS)
-        found[chosen] = reader.scores([reviews.texts[row] for row in chosen])[:, 0]
-    return found
-
-
-def log_count_ratio(counts: sp.csr_matrix, praise: np.ndarray) -> np.ndarray:
-    """float32 [width]: log of how much more often a feature stands in praise than in blame, each counted once more
-    (Wang & Manning 2012, "Baselines and bigrams: simple, good sentiment and topic classification")."""
-    good, bad = (np.asarray(counts[chosen].sum(0)).ravel() + 1 for chosen in (praise, ~praise))
-    return np.log((good / good.sum()) / (bad / bad.sum())).astype(np.float32)
+def fit(counts, praise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+    """(idf [width], weights [width, 1], offset [1])."""
+    idf = linear.inverse_document_frequency(counts)
+    return idf, *linear.fit_logistic(NGRAMS.weighted(counts, idf), praise[:, None], STRENGTH)
 
 
 def folds(labels: np.ndarray, count: int, seed: int) -> list[np.ndarray]:

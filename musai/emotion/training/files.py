@@ -60,41 +60,6 @@ def table(path: pathlib.Path, due: tuple[str, ...]) -> list[dict[str, str]]:
         return list(rows)
 
 
-def word2vec(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Word -> float32 [size] of a file as word2vec writes them: text, or binary. Raises InputError where it is none."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    first, _, rest = content.partition(b"\n")
-    try:
-        count, size = map(int, first.split())
-        return _binary(rest, count, size) if b"\0" in rest[:4096] else _text(rest, size)
-    except ValueError as error:
-        raise InputError(f"{path}: no word vectors as word2vec writes them") from error
-
-
-def _binary(content: bytes, count: int, size: int) -> dict[str, np.ndarray]:
-    """Each a word, a space, its numbers as float32; some writers put a line end between them."""
-    found, at = {}, 0
-    for _ in range(count):
-        end = content.index(b" ", at)
-        word = content[at:end].decode(errors="replace").lstrip("\n")
-        found[word] = np.frombuffer(content, "<f4", size, end + 1)
-        at = end + 1 + 4 * size
-    return found
-
-
-def _text(content: bytes, size: int) -> dict[str, np.ndarray]:
-    found = {}
-    for line in content.decode(errors="replace").splitlines():
-        word, *values = line.rstrip().rsplit(" ", size)
-        found[word] = np.array(values, np.float32)
-        if found[word].shape != (size,):
-            raise ValueError(word)
-    return found
-
-
 def described(path: pathlib.Path) -> dict[str, str]:
     """Name and sha256 of a file, or of all files of a folder by name."""
     digest = hashlib.sha256()
