@@ -265,6 +265,8 @@ TrainingFile = Literal[
 class Emotion(Section):
     min_confidence: Share
     training: dict[TrainingFile, str]
+    encoder_epochs: Positive
+    encoder_minutes: AboveZero
 
 
 Mood = Literal["mood:calm", "mood:happy", "mood:sad", "mood:energetic"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LONGEST = 64  # sub-word tokens of a text that are read: about what LONGEST_LINE words have
 BATCH = 64
 HEARD = 3  # upper layers whose states are heard
+DROPOUT = 0.1  # while it learns
 CONFIG, TOKENS, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 PREFIX = "encoder/"  # of its tensors in a model
 
@@ -58,9 +59,10 @@ class Residual(nn.Module):
         super().__init__()
         self.dense = nn.Linear(inputs, size)
         self.LayerNorm = nn.LayerNorm(size, eps=1e-12)
+        self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
-        return self.LayerNorm(before + self.dense(x))
+        return self.LayerNorm(before + self.dropout(self.dense(x)))
 
 
 class Layer(nn.Module):
@@ -136,19 +138,25 @@ class Sentences:
     tokenizer: Tokenizer
     files: Mapping[str, str]
 
+    @property
+    def width(self) -> int:
+        """Of what is heard of a text: layers x size."""
+        settings = json.loads(self.files[CONFIG])
+        return int(settings["hidden_size"] * min(HEARD, settings["num_hidden_layers"]))
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Of each text the first LONGEST tokens, the marks at its ends among them."""
+        return [found.ids for found in self.tokenizer.encode_batch(list(texts))]
+
     def read(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 [texts, layers x size]: see `Encoder`; of each text the first LONGEST tokens, the marks at its ends
-        among them."""
-        ids = [found.ids for found in self.tokenizer.encode_batch(list(texts))]
+        """float32 [texts, width]: see `Encoder`."""
+        ids = self.ids(texts)
         order = sorted(range(len(ids)), key=lambda number: len(ids[number]))  # little padding
-        found: np.ndarray | None = None
+        found = np.zeros((len(ids), self.width), np.float32)
         with torch.inference_mode():
             for start in range(0, len(ids), BATCH):
                 chosen = order[start : start + BATCH]
-                part = self.encoder(*padded([ids[number] for number in chosen])).numpy()
-                found = np.zeros((len(ids), part.shape[1]), np.float32) if found is None else found
-                found[chosen] = part
-        assert found is not None, "there is a text"
+                found[chosen] = self.encoder(*padded([ids[number] for number in chosen])).numpy()
         return found
 
     def packed(self) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
 """English words: the 28 emotions of GoEmotions, and valence and arousal as EmoBank's readers rate them.
 
-Two models of the emotions are averaged: the network of `musai.emotion.network` and a linear one over hashed n-grams.
-Valence and arousal are linear in what both make of a text, in its outward form (length, punctuation, capitals: arousal
-shows in them), and in what a sentence encoder makes of it where `train_emotion` was given one.
+Two models of the emotions are averaged: the network of `musai.emotion.network` and a linear one over hashed n-grams;
+where `train_emotion` was given a sentence encoder, that is a third. Valence and arousal are linear in what they make of
+a text and in its outward form (length, punctuation, capitals: arousal shows in them).
 Data: Demszky et al., "GoEmotions" (2020); Buechel and Hahn, "EmoBank" (2017).
 """
 
@@ -11,16 +11,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import torch
 
 from musai.emotion import linear
 from musai.emotion.encoder import Sentences
-from musai.emotion.network import UNKNOWN, EmotionReader, padded
+from musai.emotion.network import WordReader
 from musai.emotion.text import LONGEST_LINE, tokens
-from musai.emotion.weights import words_of
 
 EMOTIONS = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
@@ -28,51 +27,73 @@ EMOTIONS = (
     "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
 )  # fmt: skip
 NGRAMS = linear.NGrams(tokens, (1, 2), (2, 5), within_words=True, bits=16)
-BATCH = 256
+
+
+def split(text: str) -> list[str]:
+    """The words that the network reads."""
+    return tokens(text)[:LONGEST_LINE]
+
+
+@dataclasses.dataclass
+class SentenceEmotions:
+    """A sentence encoder that learnt the emotions; weights float32 [its width, 28], offset float32 [28]."""
+
+    sentences: Sentences
+    weights: np.ndarray
+    offset: np.ndarray
+
+    def read(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(logits [texts, 28], what is heard of the texts [texts, width]), float32."""
+        heard = self.sentences.read(texts)
+        return heard @ self.weights + self.offset, heard
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """As the tensors of a model."""
+        return {**self.sentences.packed(), "sentence_weights": self.weights, "sentence_offset": self.offset}
+
+    @staticmethod
+    def of(tensors: Mapping[str, np.ndarray]) -> SentenceEmotions | None:
+        """What `packed` made; None where there is none among the tensors."""
+        sentences = Sentences.of(tensors)
+        if sentences is None:
+            return None
+        return SentenceEmotions(sentences, tensors["sentence_weights"], tensors["sentence_offset"])
 
 
 @dataclasses.dataclass
 class EnglishEmotions:
-    """vocabulary: word -> row of the network's vectors; thresholds float32 [28]: above it the emotion is there."""
+    """thresholds float32 [28]: above it the emotion is there. Logits: `share` of the network's and the rest of the
+    n-grams'; where there is an encoder, `sentence_share` of its own and the rest of these."""
 
-    network: EmotionReader
-    vocabulary: dict[str, int]
+    words: WordReader
     ngrams: linear.LinearModel
     share: float
     thresholds: np.ndarray
+    sentences: SentenceEmotions | None = None
+    sentence_share: float = 0.0
 
     @staticmethod
-    def of(tensors: dict[str, np.ndarray], share: float) -> EnglishEmotions:
-        vectors = tensors["vectors"].astype(np.float32) * tensors["vectors_scale"]
-        state = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        words, size = vectors.shape
-        network = EmotionReader(words, size, state["reader.weight_hh_l0"].shape[1], len(EMOTIONS))
-        state["vectors.weight"] = vectors
-        network.load_state_dict({name: torch.from_numpy(t.astype(np.float32)) for name, t in state.items()})
-        rows = {word: row for row, word in enumerate(words_of(tensors["vocabulary"]))}
+    def of(tensors: dict[str, np.ndarray], settings: Mapping[str, Any]) -> EnglishEmotions:
         weights = tensors["ngrams"].astype(np.float32) * tensors["ngrams_scale"]
-        model = linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["ngrams_offset"])
-        return EnglishEmotions(network.eval(), rows, model, share, tensors["thresholds"])
-
-    def ids(self, text: str) -> list[int]:
-        return [self.vocabulary.get(word, UNKNOWN) for word in tokens(text)[:LONGEST_LINE]]
+        return EnglishEmotions(
+            WordReader.of(tensors, split),
+            linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["ngrams_offset"]),
+            settings["network_share"],
+            tensors["thresholds"],
+            SentenceEmotions.of(tensors),
+            settings.get("sentence_share", 0.0),
+        )
 
     def read(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(logits [texts, 28] of both models together, pooled states of the network [texts, 6 hidden]), float32."""
-        pooled = self.pooled(texts)
-        with torch.inference_mode():
-            by_network = self.network.emotions(torch.from_numpy(pooled)).numpy()
-        return self.share * by_network + (1 - self.share) * self.ngrams.scores(texts), pooled
-
-    def pooled(self, texts: Sequence[str]) -> np.ndarray:
-        rows = [self.ids(text) for text in texts]
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # little padding
-        found = np.zeros((len(rows), self.network.emotions.in_features), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(rows), BATCH):
-                chosen = order[start : start + BATCH]
-                found[chosen] = self.network.pooled(padded([rows[number] for number in chosen])).numpy()
-        return found
+        """(logits [texts, 28] of all models together, pooled states of the network [texts, 6 hidden], and beside them
+        what the encoder heard, [texts, 6 hidden + its width]), float32."""
+        pooled = self.words.pooled(texts)
+        logits = self.share * self.words.scores(pooled) + (1 - self.share) * self.ngrams.scores(texts)
+        if self.sentences is None:
+            return logits, pooled
+        by_sentences, heard = self.sentences.read(texts)
+        logits = self.sentence_share * by_sentences + (1 - self.sentence_share) * logits
+        return logits, np.concatenate([pooled, heard], axis=1)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 28], each emotion for itself."""
@@ -106,13 +127,13 @@ def form(text: str) -> list[float]:
 
 @dataclasses.dataclass
 class AffectFeatures:
-    """What valence and arousal are read from."""
+    """What valence and arousal are read from; `sentences`: an encoder of their own, where the emotions have none."""
 
     emotions: EnglishEmotions
     sentences: Sentences | None = None
 
     def of(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 [texts, 28 + 6 hidden + those of `form`], and the encoder's width where there is one."""
+        """float32 [texts, 28 + 6 hidden + those of `form`], and an encoder's width where there is one."""
         outward = np.array([form(text) for text in texts], np.float32)
         parts = [*self.emotions.read(texts), outward, *([self.sentences.read(texts)] if self.sentences else [])]
         return np.concatenate(parts, axis=1)

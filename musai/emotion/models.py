@@ -93,7 +93,7 @@ class Models:
 
         torch.set_num_threads(1)  # a task has one core
         tensors, card = self.stored["english_emotions"].opened()
-        emotions = EnglishEmotions.of(tensors, card.settings["network_share"])
+        emotions = EnglishEmotions.of(tensors, card.settings)
         tensors, card = self.stored["english_affect"].opened()
         return EnglishAffect.of(emotions, tensors, _setting("english_affect", card, "shares"))
 

@@ -1,4 +1,4 @@
-"""The network that reads English: word vectors, one bidirectional GRU, three kinds of pooling, 28 emotions.
+"""The network that reads words: word vectors, one bidirectional GRU, three kinds of pooling, a logit a label.
 
 GRU: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014); attention pooling: Lin et al., "A
 structured self-attentive sentence embedding" (2017).
@@ -6,10 +6,16 @@ structured self-attentive sentence embedding" (2017).
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 import torch
 from torch import nn
 
+from musai.emotion.weights import words_of
+
+BATCH = 256  # texts that are read at once
 PAD, UNKNOWN = 0, 1  # ids of no word and of a word that the vocabulary lacks
 WORD_DROPOUT = 0.1
 
@@ -48,3 +54,44 @@ def padded(rows: list[list[int]]) -> torch.Tensor:
     for number, row in enumerate(rows):
         block[number, : len(row) or 1] = row or [UNKNOWN]
     return torch.from_numpy(block)
+
+
+@dataclasses.dataclass
+class WordReader:
+    """A network with its words: `vocabulary` says the row of a word's vector, `split` what is read of a text."""
+
+    network: EmotionReader
+    vocabulary: Mapping[str, int]
+    split: Callable[[str], list[str]]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[self.vocabulary.get(word, UNKNOWN) for word in self.split(text)] for text in texts]
+
+    def pooled(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 [texts, 6 hidden]: see `EmotionReader.pooled`."""
+        rows = self.ids(texts)
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # little padding
+        found = np.zeros((len(rows), self.network.emotions.in_features), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(rows), BATCH):
+                chosen = order[start : start + BATCH]
+                found[chosen] = self.network.pooled(padded([rows[number] for number in chosen])).numpy()
+        return found
+
+    def scores(self, pooled: np.ndarray) -> np.ndarray:
+        """Logits float32 [texts, labels] of what `pooled` found."""
+        with torch.inference_mode():
+            found: np.ndarray = self.network.emotions(torch.from_numpy(pooled)).numpy()
+        return found
+
+    @staticmethod
+    def of(tensors: Mapping[str, np.ndarray], split: Callable[[str], list[str]]) -> WordReader:
+        """From what `musai.emotion.training.network.packed` made."""
+        vectors = tensors["vectors"].astype(np.float32) * tensors["vectors_scale"]
+        state = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        labels, hidden = state["emotions.weight"].shape[0], state["reader.weight_hh_l0"].shape[1]
+        network = EmotionReader(vectors.shape[0], vectors.shape[1], hidden, labels)
+        state["vectors.weight"] = vectors
+        network.load_state_dict({name: torch.from_numpy(t.astype(np.float32)) for name, t in state.items()})
+        rows = {word: row for row, word in enumerate(words_of(tensors["vocabulary"]))}
+        return WordReader(network.eval(), rows, split)

@@ -11,9 +11,11 @@ from musai.emotion import weights
 from musai.emotion.weights import Stored
 from musai.errors import InputError
 from musai.steps import Night
+from musai.steps.tag_emotions import trained_here
 
 JOB = "train_emotion"
 PREFIX = "emotion/"
+CHECKPOINTS = f"_models/{PREFIX}.training"
 
 
 def run(night: Night) -> None:
@@ -33,11 +35,15 @@ def run(night: Night) -> None:
 def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
     files: dict[str, pathlib.Path] = {name: pathlib.Path(path) for name, path in night.config.emotion.training.items()}
     seed, say = night.config.seed, night.progress
-    emotions = weights.shipped().get("english_emotions")
+    emotions = {**weights.shipped(), **trained_here(night)}.get("english_emotions")
     if "english_emotions" in files:
+        if "english_affect" not in files:
+            raise InputError("emotion.training: english_emotions needs english_affect, which is learnt on top of it")
         from musai.emotion.training import english
 
         emotions = english.train_emotions(files["english_emotions"], files.get("word_vectors"), seed, say)
+        if "sentence_encoder" in files:
+            emotions = _with_encoder(night, emotions, files)
         yield "english_emotions", emotions
     if "english_affect" in files and emotions:
         from musai.emotion.training import affect
@@ -50,6 +56,19 @@ def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
         yield "chinese", chinese.train_reviews(files["chinese_reviews"], seed, say)
     if "notes" in files or "sound" in files:
         yield from _heads(night, files, seed, say)
+
+
+def _with_encoder(night: Night, emotions: Stored, files: dict[str, pathlib.Path]) -> Stored:
+    from musai.embedding.checkpoints import Checkpoint
+    from musai.emotion.training import english, sentences
+
+    folder, encoder = files["english_emotions"], files["sentence_encoder"]
+    settings = night.config.emotion
+    plan = sentences.Plan(settings.encoder_epochs, settings.encoder_minutes, night.config.seed)
+    place = night.run.storage.uri(f"{CHECKPOINTS}/{sentences.digest(folder, encoder, plan)}.pt")
+    found = english.add_encoder(emotions, folder, encoder, plan, night.progress, Checkpoint(place))
+    night.run.storage.delete(CHECKPOINTS)
+    return found
 
 
 def _heads(

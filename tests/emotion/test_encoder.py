@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -13,10 +14,11 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from musai.embedding.checkpoints import Checkpoint
 from musai.emotion import encoder
-from musai.emotion.english import form
+from musai.emotion.english import EMOTIONS, EnglishEmotions, form
 from musai.emotion.models import Models
-from musai.emotion.training import affect
+from musai.emotion.training import affect, english, files, sentences
 from musai.emotion.weights import shipped
 from musai.errors import InputError
 
@@ -36,8 +38,8 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     """As encoders are published: with a pooler, which is not read."""
     torch.manual_seed(0)
     made = encoder.Encoder(CONFIG)
-    for parameter in made.parameters():
-        torch.nn.init.normal_(parameter, std=0.4)
+    for name, parameter in made.named_parameters():
+        torch.nn.init.normal_(parameter, mean=float(name.endswith("LayerNorm.weight")), std=0.4)
     save_file({**made.state_dict(), "pooler.dense.bias": torch.zeros(SIZE)}, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     tokens = Tokenizer(models.WordLevel({word: row for row, word in enumerate(WORDS)}, "[UNK]"))
@@ -102,12 +104,73 @@ def test_what_is_no_encoder_is_refused(folder: pathlib.Path) -> None:
         encoder.opened(folder)
 
 
+GLAD, SAD = ("happy", "joyful", "glad"), ("sad", "awful", "bad")
+
+
+def goemotions(folder: pathlib.Path) -> pathlib.Path:
+    """Files of short texts that say joy or sadness."""
+    rng, place = np.random.default_rng(1), folder / "goemotions"
+    place.mkdir()
+    for part, rows in (("train", 256), ("dev", 64), ("test", 64)):
+        lines = []
+        for row in range(rows):
+            emotion, words = (("joy", GLAD), ("sadness", SAD))[row % 2]
+            text = " ".join([*rng.choice(["the", "day", "song", "is", "so"], rng.integers(5)), rng.choice(words)])
+            lines.append(f"{text}\t{EMOTIONS.index(emotion)}\t{row}\n")
+        (place / f"{part}.tsv").write_text("".join(lines))
+    return place
+
+
+def test_it_learns_the_emotions_and_travels_with_them(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentences, "RATE", 3e-3)  # the texts are few
+    monkeypatch.setattr(sentences, "HEAD_RATE", 2e-2)
+    said: list[str] = []
+    data, plain = goemotions(folder), shipped()["english_emotions"]
+    made = english.add_encoder(plain, data, folder, sentences.Plan(12, 60, seed=1), said.append)
+    tensors, card = made.opened()
+    assert [line.split(",")[1] for line in said] == [f" epoch {number} of 12" for number in range(1, 13)]
+    assert card.data[-1]["file"] == "model.safetensors"
+    assert card.settings["sentence_share"] > 0.5
+    (folder / "model.safetensors").unlink()
+    reader = EnglishEmotions.of(tensors, card.settings)
+    assert reader.sentences is not None
+    texts, both = ["the song is so joyful", "bad"], [EMOTIONS.index("joy"), EMOTIONS.index("sadness")]
+    (glad, not_sad), (not_glad, sad) = reader.sentences.read(texts)[0][:, both]
+    assert min(glad, sad) > 1 > -1 > max(not_sad, not_glad)
+    without = dataclasses.replace(reader, sentences=None).read(texts)[0][0, both[0]]
+    mean = reader.sentence_share * glad + (1 - reader.sentence_share) * without
+    assert reader.read(texts)[0][0, both[0]] == pytest.approx(mean, abs=1e-3)
+    features = affect.AffectFeatures(reader).of(["the day"])
+    assert features.shape == (1, 28 + 576 + encoder.HEARD * SIZE + len(form("")))
+    assert "encoder/config.json" not in plain.opened()[0]
+
+
+def test_an_interrupted_training_ends_as_one_that_was_not(folder: pathlib.Path) -> None:
+    data = goemotions(folder)
+    train, dev = (files.goemotions(data / f"{part}.tsv", 28) for part in ("train", "dev"))
+
+    class Interrupted(Checkpoint):
+        def keep(self, content: bytes) -> None:
+            super().keep(content)
+            raise KeyboardInterrupt
+
+    plan, place = sentences.Plan(2, 60, seed=3), f"{folder}/at.pt"
+    whole = sentences.learn(encoder.opened(folder), train, dev, plan)
+    for _ in range(3):  # after the first, second and third step
+        with pytest.raises(KeyboardInterrupt):
+            sentences.learn(encoder.opened(folder), train, dev, plan, checkpoint=Interrupted(place, every_s=0))
+    resumed = sentences.learn(encoder.opened(folder), train, dev, plan, checkpoint=Checkpoint(place))
+    np.testing.assert_array_equal(whole.read(dev.texts)[0], resumed.read(dev.texts)[0])
+    start = sentences.learn(encoder.opened(folder), train, dev, sentences.Plan(2, 1e-9, seed=3))
+    assert np.abs(start.read(dev.texts)[0] - whole.read(dev.texts)[0]).max() > 0.1
+
+
 def test_valence_is_learnt_with_it_and_read_from_the_model_alone(folder: pathlib.Path) -> None:
     rng = np.random.default_rng(0)
     rows = []
     for number in range(150):
         good = bool(rng.integers(2))
-        word = str(rng.choice(["happy", "joyful", "glad"] if good else ["sad", "awful", "bad"]))
+        word = str(rng.choice(GLAD if good else SAD))
         text = " ".join(["the day is", "so" if number % 2 else "a", word])
         arousal = 3 + rng.normal(0, 0.3)
         rows.append(

@@ -1,5 +1,6 @@
 """`train_emotion`: a head learns from files made here; thresholds by hand."""
 
+import types
 import zlib
 
 import numpy as np
@@ -7,10 +8,12 @@ import pandas as pd
 import pytest
 import symusic
 
+from musai import config
 from musai.emotion.models import Models
 from musai.emotion.training import heads, measures
 from musai.errors import InputError
 from musai.music.midi import read_midi
+from musai.steps import train_emotion
 
 
 @pytest.mark.parametrize("linear", [False, True])
@@ -67,3 +70,10 @@ def test_thresholds_and_f1_by_hand():
     thresholds = measures.best_thresholds(likely, labels)
     assert 0.1 < thresholds[0] < 0.4  # the first three: F1 = 4 / 5, against 2 / 3 for the first alone
     assert measures.macro_f1(likely >= thresholds, labels) == 4 / 5
+
+
+def test_emotions_are_not_trained_from_under_valence_and_arousal():
+    settings = config.load([], ["emotion.training={english_emotions: goemotions}"])
+    night = types.SimpleNamespace(config=settings, latest=lambda table: None, progress=print)
+    with pytest.raises(InputError, match="english_emotions needs english_affect"):
+        train_emotion.run(night)

@@ -10,11 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from musai.emotion import linear
-from musai.emotion.encoder import WEIGHTS, opened
+from musai.emotion.encoder import opened
 from musai.emotion.english import NGRAMS, AffectFeatures, EnglishAffect, EnglishEmotions
 from musai.emotion.training import files
 from musai.emotion.training.english import COMMAND, SHARES
 from musai.emotion.training.measures import errors_of
+from musai.emotion.training.sentences import described
 from musai.emotion.weights import Card, Stored, stored
 
 NGRAM_RIDGE = 2.0  # chosen on the dev part
@@ -25,10 +26,12 @@ PARTS = ("train", "dev", "test")
 
 def train_affect(path: pathlib.Path, emotions: Stored, encoder: pathlib.Path | None, seed: int) -> Stored:
     """From EmoBank's CSV: ridges, shares, errors and calibration come of fits on train and dev that leave folds of them
-    out; then all of both is fitted, and measured on test. `encoder`: a folder, see `musai.emotion.encoder`."""
+    out; then all of both is fitted, and measured on test. `encoder`: a folder, see `musai.emotion.encoder`; that of the
+    emotions serves where they have one."""
     bank = files.emobank(path)
     tensors, card = emotions.opened()
-    reader = EnglishEmotions.of(tensors, card.settings["network_share"])
+    reader = EnglishEmotions.of(tensors, card.settings)
+    encoder = None if reader.sentences else encoder
     features = AffectFeatures(reader, opened(encoder) if encoder else None)
     (train, _), (dev, _), (test, truth) = (bank[part] for part in PARTS)
     targets = np.concatenate([bank["train"][1], bank["dev"][1]])
@@ -49,7 +52,7 @@ def train_affect(path: pathlib.Path, emotions: Stored, encoder: pathlib.Path | N
         *card.data,
     ]
     if encoder:
-        data.append({"name": encoder.name, "licence": "as its owner says", **files.described(encoder / WEIGHTS)})
+        data.append(described(encoder))
     return stored(
         final,
         Card("english_affect", data, "CC-BY-SA-4.0", figures, COMMAND, *measured.for_card(), {"shares": shares}),

@@ -10,35 +10,29 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
+from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.emotion import linear
-from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions
-from musai.emotion.network import PAD, EmotionReader, padded
-from musai.emotion.text import LONGEST_LINE, tokens
-from musai.emotion.training import files, schedule
-from musai.emotion.training.measures import best_thresholds, macro_f1
-from musai.emotion.weights import Card, Stored, stored, text_tensor
+from musai.emotion.encoder import opened
+from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions, SentenceEmotions, split
+from musai.emotion.network import EmotionReader, WordReader
+from musai.emotion.training import files
+from musai.emotion.training import network as training
+from musai.emotion.training.files import Labelled
+from musai.emotion.training.measures import best_thresholds, cross_entropy, macro_f1
+from musai.emotion.training.sentences import Plan, described, learn
+from musai.emotion.weights import Card, Stored, stored
 
-VECTOR, HIDDEN, BATCH, EPOCHS, RATE = 100, 96, 96, 4, 3e-3
-VECTORS_RATE = 0.4  # of RATE: word vectors that come from a far larger text move slowly
+VECTOR = 100
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
 STRENGTH = 4.0  # of the regularisation; chosen on dev
 SHARES = np.linspace(0, 1, 21)
 COMMAND = "musai run train_emotion emotion.training.english_emotions=DIR emotion.training.english_affect=FILE"
 
 
-@dataclasses.dataclass(frozen=True)
-class Labelled:
-    """texts and labels bool [texts, 28]."""
-
-    texts: list[str]
-    labels: np.ndarray
-
-
 def train_emotions(folder: pathlib.Path, vectors: pathlib.Path | None, seed: int, say: Callable[[str], None]) -> Stored:
     """From train.tsv (fitted), dev.tsv (shares and thresholds), test.tsv (measured once) of `folder`."""
-    train, dev, test = (Labelled(*files.goemotions(folder / f"{part}.tsv", len(EMOTIONS))) for part in _PARTS)
+    train, dev, test = _parts(folder)
     known = word_vectors(vectors) if vectors else {}
     vocabulary = vocabulary_of(train.texts, known)
     network = fit_network(train, vocabulary, known, seed, say)
@@ -47,24 +41,42 @@ def train_emotions(folder: pathlib.Path, vectors: pathlib.Path | None, seed: int
     idf = linear.inverse_document_frequency(counts)
     weights, offset = linear.fit_logistic(NGRAMS.weighted(counts, idf), train.labels, STRENGTH)
     tensors = packed(network, vocabulary, known, idf, weights, offset)
-    share = best_share(tensors, dev)
-    reader = EnglishEmotions.of(tensors, share)
+    data = [{"name": "GoEmotions (Demszky et al., 2020)", "licence": "Apache-2.0", **files.described(folder)}]
+    if vectors:
+        data.append(
+            {"name": "GloVe (Pennington et al., 2014), 100d", "licence": "PDDL-1.0", **files.described(vectors)}
+        )
+    return _finished(tensors, dev, test, Card("english_emotions", data, "Apache-2.0", {}, COMMAND))
+
+
+def add_encoder(
+    emotions: Stored, folder: pathlib.Path, encoder: pathlib.Path, plan: Plan,
+    say: Callable[[str], None], checkpoint: Checkpoint = NOWHERE,
+) -> Stored:  # fmt: skip
+    """`emotions` with the sentence encoder of a folder beside its other models, once that has learnt from train.tsv;
+    the other parts serve as above, and to say when it has learnt enough."""
+    train, dev, test = _parts(folder)
+    tensors, card = emotions.opened()
+    tensors |= learn(opened(encoder), train, dev, plan, say, checkpoint).packed()
+    data, command = [*card.data, described(encoder)], f"{COMMAND} emotion.training.sentence_encoder=DIR"
+    return _finished(tensors, dev, test, Card("english_emotions", data, "as its data", {}, command))
+
+
+def _parts(folder: pathlib.Path) -> list[Labelled]:
+    return [files.goemotions(folder / f"{part}.tsv", len(EMOTIONS)) for part in ("train", "dev", "test")]
+
+
+def _finished(tensors: dict[str, np.ndarray], dev: Labelled, test: Labelled, card: Card) -> Stored:
+    """With shares and thresholds from dev, and the figures of test in the card."""
+    settings = best_shares(tensors, dev)
+    reader = EnglishEmotions.of(tensors, settings)
     tensors["thresholds"] = best_thresholds(reader.probabilities(dev.texts), dev.labels).astype(np.float32)
     likely = reader.probabilities(test.texts)
     figures = {
         "test macro-F1, a threshold a label from dev": macro_f1(likely >= tensors["thresholds"], test.labels),
         "test macro-F1, threshold .3": macro_f1(likely >= 0.3, test.labels),
     }
-    data = [{"name": "GoEmotions (Demszky et al., 2020)", "licence": "Apache-2.0", **files.described(folder)}]
-    if vectors:
-        data.append(
-            {"name": "GloVe (Pennington et al., 2014), 100d", "licence": "PDDL-1.0", **files.described(vectors)}
-        )
-    card = Card("english_emotions", data, "Apache-2.0", figures, COMMAND, settings={"network_share": share})
-    return stored(tensors, card)
-
-
-_PARTS = ("train", "dev", "test")
+    return stored(tensors, dataclasses.replace(card, figures=figures, settings=settings))
 
 
 def word_vectors(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -75,7 +87,7 @@ def word_vectors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 def vocabulary_of(texts: Sequence[str], known: dict[str, np.ndarray]) -> list[str]:
     """Words of the training texts that have a vector or stand in two texts; the first two places are PAD, UNKNOWN."""
-    having = collections.Counter(word for text in texts for word in set(tokens(text)[:LONGEST_LINE]))
+    having = collections.Counter(word for text in texts for word in set(split(text)))
     return ["<pad>", "<unknown>", *sorted(word for word, count in having.items() if count > 1 or word in known)]
 
 
@@ -84,46 +96,9 @@ def fit_network(
 ) -> EmotionReader:
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    network = EmotionReader(len(vocabulary), VECTOR, HIDDEN, len(EMOTIONS))
-    _begin(network, vocabulary, known, train.labels, seed)
-    rows = {word: row for row, word in enumerate(vocabulary)}
-    ids = [[rows.get(word, 1) for word in tokens(text)[:LONGEST_LINE]] for text in train.texts]
-    rest = [parameter for name, parameter in network.named_parameters() if not name.startswith("vectors")]
-    of_vectors = torch.optim.SparseAdam([network.vectors.weight], lr=RATE * VECTORS_RATE)
-    of_rest = torch.optim.AdamW(rest, lr=RATE, weight_decay=1e-3)
-    order, steps, step = np.random.default_rng(seed), EPOCHS * -(-len(ids) // BATCH), 0
-    labels = torch.from_numpy(train.labels.astype(np.float32))
-    network.train()
-    for epoch in range(EPOCHS):
-        for chosen in schedule.batches([len(row) for row in ids], BATCH, order):
-            rate = RATE * schedule.pace(step, steps)
-            of_vectors.param_groups[0]["lr"], of_rest.param_groups[0]["lr"] = VECTORS_RATE * rate, rate
-            logits = network(padded([ids[row] for row in chosen]))
-            loss = F.binary_cross_entropy_with_logits(logits, labels[chosen], reduction="none").sum(1).mean()
-            of_vectors.zero_grad()
-            of_rest.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(rest, 1.0)
-            of_vectors.step()
-            of_rest.step()
-            step += 1
-        say(f"English, epoch {epoch + 1} of {EPOCHS}, loss {loss.item():.3f}")
-    return network.eval()
-
-
-def _begin(
-    network: EmotionReader, vocabulary: list[str], known: dict[str, np.ndarray], labels: np.ndarray, seed: int
-) -> None:
-    """Word vectors as they are known, at random elsewhere; each emotion starts at how often it is there."""
-    start = np.random.default_rng(seed + 1).normal(0, 0.1, (len(vocabulary), VECTOR)).astype(np.float32)
-    for row, word in enumerate(vocabulary):
-        vector = known.get(word, known.get(word.replace("'", "")))
-        if vector is not None:
-            start[row] = vector
-    start[PAD] = 0
-    rate = np.clip(labels.mean(0), 1e-4, 1 - 1e-4)
-    network.vectors.weight.data = torch.from_numpy(start)
-    network.emotions.bias.data = torch.from_numpy(np.log(rate / (1 - rate)).astype(np.float32))
+    network = training.begun(training.first_vectors(vocabulary, known, VECTOR, seed), train.labels)
+    ids = WordReader(network, {word: row for row, word in enumerate(vocabulary)}, split).ids(train.texts)
+    return training.fit(network, ids, train.labels, seed, lambda line: say(f"English, {line}"))
 
 
 def packed(
@@ -134,20 +109,12 @@ def packed(
     weights: np.ndarray,
     offset: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """The tensors that are stored: vectors and n-gram weights as int8, the network as float16."""
+    """The tensors that are stored: n-gram weights as int8, the network as `training.packed` has it."""
     there = set(vocabulary)
     spare = [word for word in known if word not in there and word.isascii() and word.isalpha()][:SPARE_WORDS]
-    learnt = network.vectors.weight.detach().numpy()
-    vectors = np.concatenate([learnt, *(known[word][None] for word in spare)])
-    rows, row_scale = linear.quantised(vectors.T)
-    state = {f"network.{name}": t.numpy().astype(np.float16) for name, t in network.state_dict().items()}
-    del state["network.vectors.weight"]
     ngrams, scale = linear.quantised(weights)
     return {
-        **state,
-        "vectors": rows.T,
-        "vectors_scale": row_scale[:, None],
-        "vocabulary": text_tensor(vocabulary + spare),
+        **training.packed(network, vocabulary, {word: known[word] for word in spare}),
         "idf": idf.astype(np.float16),
         "ngrams": ngrams,
         "ngrams_scale": scale,
@@ -156,11 +123,20 @@ def packed(
     }
 
 
-def best_share(tensors: dict[str, np.ndarray], dev: Labelled) -> float:
-    """The network's share in the logits that gives dev the least cross-entropy."""
-    by_network, by_ngrams = (EnglishEmotions.of(tensors, share).read(dev.texts)[0] for share in (1.0, 0.0))
-    losses = []
+def best_shares(tensors: dict[str, np.ndarray], dev: Labelled) -> dict[str, float]:
+    """The shares, by the names that `EnglishEmotions.of` reads, whose logits give dev the least cross-entropy."""
+    by_network, by_ngrams = (EnglishEmotions.of(tensors, _share(one)).read(dev.texts)[0] for one in (1.0, 0.0))
+    sentences = SentenceEmotions.of(tensors)
+    by_sentences = sentences.read(dev.texts)[0] if sentences else by_ngrams
+    losses = {}
     for share in SHARES:
-        logits = share * by_network + (1 - share) * by_ngrams
-        losses.append((np.logaddexp(0, logits) - dev.labels * logits).mean())
-    return float(SHARES[int(np.argmin(losses))])
+        both = share * by_network + (1 - share) * by_ngrams
+        for sentence_share in SHARES if sentences else [0.0]:
+            logits = sentence_share * by_sentences + (1 - sentence_share) * both
+            losses[float(share), float(sentence_share)] = cross_entropy(logits, dev.labels)
+    share, sentence_share = min(losses, key=lambda key: losses[key])
+    return _share(share) | ({"sentence_share": sentence_share} if sentences else {})
+
+
+def _share(share: float) -> dict[str, float]:
+    return {"network_share": share}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import pathlib
 
@@ -14,8 +15,16 @@ from musai.errors import InputError
 NEUTRAL_RATING = 3.0  # of EmoBank's scale from 1 to 5
 
 
-def goemotions(path: pathlib.Path, labels: int) -> tuple[list[str], np.ndarray]:
-    """(texts, bool [texts, labels]) of lines `text<TAB>label,label<TAB>id`. Raises InputError at a line unlike it."""
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """texts, and labels bool [texts, labels]."""
+
+    texts: list[str]
+    labels: np.ndarray
+
+
+def goemotions(path: pathlib.Path, labels: int) -> Labelled:
+    """Of lines `text<TAB>label,label<TAB>id`. Raises InputError at a line unlike it."""
     texts, rows = [], []
     with _opened(path) as lines:
         for number, line in enumerate(lines, 1):
@@ -27,7 +36,7 @@ def goemotions(path: pathlib.Path, labels: int) -> tuple[list[str], np.ndarray]:
                 raise InputError(f"{path}:{number}: text, labels and id between tabs are due") from error
             texts.append(fields[0])
             rows.append(row)
-    return texts, np.array(rows)
+    return Labelled(texts, np.array(rows))
 
 
 def emobank(path: pathlib.Path) -> dict[str, tuple[list[str], np.ndarray]]:

@@ -16,6 +16,11 @@ def macro_f1(found: np.ndarray, labels: np.ndarray) -> float:
     return float((2 * hits / np.maximum(found.sum(0) + labels.sum(0), 1)).mean())
 
 
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Binary, nats a row and label; logits float, labels bool, both [rows, labels]."""
+    return float((np.logaddexp(0, logits) - labels * logits).mean())
+
+
 def best_thresholds(likely: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """For each label the threshold of the highest F1: float [labels] of likely float, labels bool [rows, labels]."""
     thresholds = np.zeros(labels.shape[1])

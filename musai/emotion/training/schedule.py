@@ -17,6 +17,6 @@ def batches(lengths: Sequence[int], size: int, order: np.random.Generator) -> It
     yield from found
 
 
-def pace(step: int, steps: int) -> float:
+def pace(step: float, steps: int) -> float:
     """Share of the rate: a linear start, then half a cosine."""
     return float(min(1, (step + 1) / (WARM_UP * steps)) * max(LAST_RATE, (1 + np.cos(np.pi * step / steps)) / 2))
