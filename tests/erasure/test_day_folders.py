@@ -56,9 +56,9 @@ def test_nothing_of_them_is_left_nor_comes_back(spark, settings, tmp_path: pathl
 
 
 def test_what_a_killed_night_had_not_yet_passed_into_its_tables_is_found(spark, settings, tmp_path) -> None:
-    """The listener stands in no row that counts; the rejected ones are not in their table yet."""
+    """The listener stands in none of the tables, and in what an attempt that was killed had put down for them."""
     config = settings(f"inputs.interactions={tmp_path}/log.csv")
-    (tmp_path / "log.csv").write_text("user_id,track_id,plays\nsecret,t,0\nother,t,1\n")
+    (tmp_path / "log.csv").write_text("user_id,track_id,plays\nsecret,t,1\nother,t,1\n")
     root = tmp_path / "warehouse"
     storage = LocalStorage(str(root))
     warehouse, forgotten = Warehouse(storage, config), Forgotten(spark, GONE)

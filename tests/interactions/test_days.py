@@ -201,13 +201,13 @@ def test_what_a_kill_leaves_does_not_count(nights, settings, monkeypatch) -> Non
 
 def test_what_spark_loses_is_made_again_and_nothing_of_it_is_left(nights, monkeypatch) -> None:
     nights.deliver(LOG)
-    write_rejected = days._write_rejected
+    rejected_of = days._rejected_of
 
-    def without_what_was_persisted(storage, path, delivery, judge, split, told) -> None:
+    def without_what_was_persisted(delivery, judge, split, told):
         split.unpersist(blocking=True)
-        write_rejected(storage, path, delivery, judge, split, told)
+        return rejected_of(delivery, judge, split, told)
 
-    monkeypatch.setattr(days, "_write_rejected", without_what_was_persisted)
+    monkeypatch.setattr(days, "_rejected_of", without_what_was_persisted)
     assert nights.night() == ["1.csv", "2.jsonl"]
     folder = pathlib.Path(nights.storage.uri("_days/run1.1"))
     held = {str(path.relative_to(folder)) for path in folder.rglob("*.parquet")}
