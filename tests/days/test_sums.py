@@ -6,7 +6,7 @@ import collections
 import datetime as dt
 import itertools
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -178,9 +178,14 @@ def test_ids_that_the_files_do_not_tell_cut_no_range_and_lose_no_row(tmp_path: p
 def test_a_listener_with_any_number_of_rows_is_added_up_in_between(tmp_path: pathlib.Path, monkeypatch, limit) -> None:
     """What a task holds is bounded by what comes out, not by the rows that there are."""
     monkeypatch.setattr(sums, "FOLD_BYTES", limit)
-    held = []
+    held: list[int] = []
     added_up = sums.added_up
-    monkeypatch.setattr(sums, "added_up", lambda rows, keys: held.append(len(rows)) or added_up(rows, keys))
+
+    def watched(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+        held.append(len(rows))
+        return added_up(rows, keys)
+
+    monkeypatch.setattr(sums, "added_up", watched)
     event = {"file": "f", "user_id": "anonymous", "_micro": 1_000_000}
     runs = []
     for number in range(50):
