@@ -126,12 +126,6 @@ class Ingest(Section):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
-    def first_day(self, run_date: dt.date) -> dt.date | None:
-        """Of the window that ends with the run date; None where it has no bound, or one before the year 1."""
-        if self.window_days is None or self.window_days > run_date.toordinal():
-            return None
-        return run_date - dt.timedelta(days=self.window_days - 1)
-
 
 class Matrix(Section):
     weighting: Literal["none", "log", "bm25"]

@@ -133,9 +133,16 @@ def _reason(types: Mapping[str, str], ingest: Ingest, now: dt.datetime) -> str:
     return f"CASE WHEN _kind IS NOT NULL THEN NULL WHEN _reason IS NOT NULL THEN _reason {' '.join(cases)} END"
 
 
+def first_day(ingest: Ingest, run_date: dt.date) -> dt.date | None:
+    """Of the window that ends with the run date; None where it has no bound, or one before the year 1."""
+    if ingest.window_days is None or ingest.window_days > run_date.toordinal():
+        return None
+    return run_date - dt.timedelta(days=ingest.window_days - 1)
+
+
 def outside(ingest: Ingest, run_date: dt.date) -> str:
     """Whether a `_day` (in the session's time zone) lies after the run date or before the window; without a moment a
     row lies in any."""
-    first = ingest.first_day(run_date)
+    first = first_day(ingest, run_date)
     bounds = [f"_day > DATE'{run_date}'", *([f"_day < DATE'{first}'"] if first else [])]
     return f"coalesce({' OR '.join(bounds)}, false)"

@@ -55,7 +55,7 @@ class Ingested:
             aliases = f"{self._passing}/aliases"
             self.aliases.write.mode("overwrite").parquet(self._storage.spark_uri(aliases))
             aliases = self._storage.uri(aliases)
-        night = sums.Night(log.run_date, log.config.ingest.first_day(log.run_date), log.erased, aliases)
+        night = sums.Night(log.run_date, rules.first_day(log.config.ingest, log.run_date), log.erased, aliases)
         parts, self._merged = days.merge(log.spark, self._storage, self._kept, night, place)
         return parts
 
