@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import torch
+from torch import nn
 
 from musai.storage import file_system
 
@@ -57,3 +58,16 @@ def unpacked(content: bytes) -> dict[str, Any]:
     """What `packed` was given, its tensors on the CPU; code is not executed."""
     found: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return found
+
+
+def taken_up(checkpoint: Checkpoint, network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """Bring both to where a training stood that kept them as `now` and `optimizer`; gives what it kept as `at`, None
+    where it kept nothing."""
+    content = checkpoint.read()
+    if content is None:
+        return None
+    state = unpacked(content)
+    network.load_state_dict(state["now"])
+    optimizer.load_state_dict(state["optimizer"])
+    at: dict[str, Any] = state["at"]
+    return at

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, unpacked
+from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, taken_up
 from musai.generation.training import state_of
 
 KEYS = 88
@@ -151,7 +151,8 @@ def train(
     parts = [piece[start : start + length] for piece in pieces for start in range(0, len(piece), length)]
     cut = [part for part in parts if len(part) > 1]
     optimizer = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
-    at = _resumed(checkpoint, model, optimizer) or _Progress(state_of(model))
+    known = taken_up(checkpoint, model, optimizer)
+    at = _Progress(**known) if known else _Progress(state_of(model))
     begun = time.process_time() - at.spent_s
     while at.epoch < schedule.epochs and at.spent_s < 60 * schedule.minutes and at.falls <= 2:
         random = np.random.default_rng([schedule.seed, at.epoch])
@@ -195,16 +196,6 @@ class _Progress:
 
 def _packed(at: _Progress, model: FrameRNN, optimizer: torch.optim.Optimizer) -> bytes:
     return packed({"at": dataclasses.asdict(at), "now": state_of(model), "optimizer": optimizer.state_dict()})
-
-
-def _resumed(checkpoint: Checkpoint, model: FrameRNN, optimizer: torch.optim.Optimizer) -> _Progress | None:
-    content = checkpoint.read()
-    if content is None:
-        return None
-    state = unpacked(content)
-    model.load_state_dict(state["now"])
-    optimizer.load_state_dict(state["optimizer"])
-    return _Progress(**state["at"])
 
 
 def _batches(lengths: Sequence[int], size: int, random: np.random.Generator) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, unpacked
+from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, taken_up
 from musai.generation import accelerator
 from musai.generation import lessons as teaching
 from musai.generation.accelerator import Device
@@ -77,7 +77,8 @@ def train(
     network = NoteRNN(shape).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=0.01)
     data, test = teaching.contexts(lessons), teaching.contexts(held_out)
-    at = _resumed(checkpoint, network, optimizer) or Progress(state_of(network))
+    known = taken_up(checkpoint, network, optimizer)
+    at = Progress(**known) if known else Progress(state_of(network))
     begun = time.monotonic() - at.spent_s
     loss_of = accelerator.compiled(_loss, device)
     while at.epoch < schedule.epochs and at.spent_s < 60 * schedule.minutes:
@@ -120,16 +121,6 @@ def state_of(module: nn.Module) -> dict[str, Tensor]:
 
 def _packed(at: Progress, network: NoteRNN, optimizer: torch.optim.Optimizer) -> bytes:
     return packed({"at": dataclasses.asdict(at), "now": state_of(network), "optimizer": optimizer.state_dict()})
-
-
-def _resumed(checkpoint: Checkpoint, network: NoteRNN, optimizer: torch.optim.Optimizer) -> Progress | None:
-    content = checkpoint.read()
-    if content is None:
-        return None
-    state = unpacked(content)
-    network.load_state_dict(state["now"])
-    optimizer.load_state_dict(state["optimizer"])
-    return Progress(**state["at"])
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, unpacked
+from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, taken_up
 from musai.emotion.encoder import HEARD, WEIGHTS, Sentences, padded
 from musai.emotion.english import SentenceEmotions
 from musai.emotion.training import files, schedule
@@ -89,7 +89,8 @@ def learn(
     torch.manual_seed(plan.seed)
     learner = Learner(sentences, train.labels)
     optimizer = torch.optim.AdamW(learner.groups(), weight_decay=WEIGHT_DECAY)
-    at = _resumed(checkpoint, learner, optimizer) or Progress(learner.state())
+    known = taken_up(checkpoint, learner, optimizer)
+    at = Progress(**known) if known else Progress(learner.state())
     ids, labels = sentences.ids(train.texts), torch.from_numpy(train.labels.astype(np.float32))
     begun = time.process_time() - at.spent_s
     while at.epoch < plan.epochs and at.spent_s < 60 * plan.minutes:
@@ -146,13 +147,3 @@ def _loss(sentences: Sentences, head: nn.Linear, batch: tuple[Tensor, Tensor], l
 
 def _packed(at: Progress, learner: Learner, optimizer: torch.optim.Optimizer) -> bytes:
     return packed({"at": vars(at), "now": learner.state(), "optimizer": optimizer.state_dict()})
-
-
-def _resumed(checkpoint: Checkpoint, learner: Learner, optimizer: torch.optim.Optimizer) -> Progress | None:
-    content = checkpoint.read()
-    if content is None:
-        return None
-    state = unpacked(content)
-    learner.load_state_dict(state["now"])
-    optimizer.load_state_dict(state["optimizer"])
-    return Progress(**state["at"])
