@@ -1,4 +1,4 @@
-"""Alternating least squares for implicit feedback, in one process, with `implicit` on CPU or GPU.
+"""Alternating least squares for implicit feedback, in one process: compiled loops on the CPU, `implicit` on the GPU.
 
 Minimised over X [users, f] and Y [tracks, f], with p_ui = 1 where there is a weight w_ui > 0 and 0 elsewhere:
 
@@ -11,22 +11,22 @@ as in Hu, Koren & Volinsky 2008, "Collaborative filtering for implicit feedback 
 all rows is exponent 0. That it grows with a row's weights is Rendle, Krichene, Zhang & Koren 2021, "Revisiting the
 performance of iALS on item recommendation benchmarks"; theirs counts the pairs without a weight too, which on a large
 catalogue makes it one number again (recall@10 on a part of Last.fm's training pairs: .1626, so .1671 at exponent .5).
-`implicit` has one number for all rows of a call, so `scaled.py` solves rows of about one l together. It takes the
-confidence itself as its data (it subtracts the 1), applies its own `alpha` on the CPU only and by c = alpha w: so it is
-given c and alpha 1, and CPU, GPU and MLlib (`spark.py`) mean the same by `factorization.alpha`.
 
 Against the mean of the weights alpha has no unit: one value serves logs that are one bit a pair and counts of plays up
 to 100,000s, whose logarithms are ten times as large (`tests/benchmarks/holdout.py plays bits`).
 
 Solver: three steps of conjugate gradient a row and sweep, from the row's last value (Takacs, Pilaszy & Tikk 2011,
 "Applications of the conjugate gradient method for implicit feedback collaborative filtering"). It costs O(f) an entry
-where the exact solution costs O(f^2), and it is the only one that `implicit` has on the GPU, so that CPU and GPU do the
-same. It tends to the same optimum; after 15 sweeps on Last.fm-2k (64 factors) it stands at a loss of .01394 and a
-recall@20 of .245 where exact sweeps stand at .01386 and .250, in a quarter of their time.
+where the exact solution costs O(f^2). It tends to the same optimum; after 15 sweeps on Last.fm-2k (64 factors) it
+stands at a loss of .01394 and a recall@20 of .245 where exact sweeps stand at .01386 and .250.
+
+On the CPU (`cpu.py`) the steps are those of `implicit` in a third of its time, with each row's own l. On the GPU
+(`gpu.py`) they are `implicit`'s own, which knows one l a call: rows of about one l are solved together. It would take
+alpha for itself: it is given c, so that CPU, GPU and MLlib (`spark.py`) mean the same by `factorization.alpha`.
 
 Result on the CPU: the same bit for bit for one matrix and seed on one type of CPU, whatever the number of threads (one
 thread solves a row, and BLAS is held to one). On the GPU sums may differ in the last bits from run to run.
-Memory: matrix + 12 bytes an entry + 4 f bytes a user and track.
+Memory: matrix + 12 bytes an entry + 8 f bytes a user and track.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ from scipy.sparse import csr_matrix
 
 from musai.config import Factorization
 from musai.errors import InputError, MusaiError
-from musai.factorization import devices, scaled
+from musai.factorization import cpu, devices, gpu
 
 MAX_INDEX = 2**31 - 1  # implicit indexes entries, and row x factors, by signed 32-bit numbers
 MAX_GPU_FACTORS = 1024  # threads of a CUDA block: one a factor
+START = 0.01  # of the first vectors
 
 DIVERGED = "ALS: NaN or infinity in the factors; try a greater factorization.regularization or a smaller alpha"
 
@@ -82,19 +83,23 @@ def train(
     if not matrix.nnz:
         return Factors(*(np.zeros((rows, settings.factors), np.float32) for rows in (users, items)))
     confidence = _confidence(matrix, gain(settings.alpha, _total(matrix), matrix.nnz))
-    if start and settings.warm_iterations:
-        settings = settings.model_copy(update={"iterations": settings.warm_iterations})
-    # Before the model: it warns of any other setting. BLAS is called from within each of implicit's threads.
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        model = _model(settings, device, seed, threads)
-        if settings.regularization_exponent or start:
-            first = (start.users, start.tracks) if start else None
-            told = _told(model, on_iteration)
-            scaled.fit(model, confidence, settings.regularization_exponent, device, told, first)
-        else:
-            _fit(model, confidence, _told(model, on_iteration))
-    factors = Factors(_host(model.user_factors), _host(model.item_factors))
-    _check_result(factors, confidence, device)
+    sides = (confidence, confidence.T.tocsr())
+    users_penalty, tracks_penalty = (
+        settings.regularization * row_scales(side, settings.regularization_exponent) for side in sides
+    )
+    sweeps = settings.warm_iterations if start and settings.warm_iterations else settings.iterations
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):  # bits would depend on its threads
+        solver = _solver(
+            device, sides, (users_penalty, tracks_penalty), _first(sides, settings.factors, seed, start), threads
+        )
+        started = time.monotonic()
+        for sweep in range(sweeps):
+            for side in (0, 1):
+                solver.solve(side)
+            if on_iteration:
+                on_iteration(sweep + 1, sweeps, time.monotonic() - started)
+        factors = Factors(*solver.factors())
+    _check_result(factors, sides, device)
     return factors
 
 
@@ -144,54 +149,40 @@ def _confidence(matrix: csr_matrix, gain: float) -> csr_matrix:
     return csr_matrix((data, indices, indptr), shape=matrix.shape)
 
 
-def _model(settings: Factorization, device: devices.Device, seed: int, threads: int) -> Any:
-    common = {
-        "factors": settings.factors,
-        "regularization": settings.regularization,
-        "alpha": 1.0,
-        "iterations": settings.iterations,
-        "random_state": seed + 1,  # 0 stands for the clock on the GPU
-    }
+def row_scales(confidence: csr_matrix, exponent: float) -> np.ndarray:
+    """(t_u / t)^exponent, float64 [rows]; 1 for a row without a weight."""
+    totals = np.asarray(confidence.sum(axis=1, dtype=np.float64)).ravel()
+    some = totals > 0
+    logs = np.log(np.where(some, totals, 1))
+    return np.where(some, np.exp(exponent * (logs - logs[some].mean())), 1)
+
+
+def _first(
+    sides: tuple[csr_matrix, csr_matrix], width: int, seed: int, start: Factors | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the sweeps begin: drawn from 0 to START, as `implicit` draws them; known rows of `start` as they are."""
+    draw = np.random.default_rng(seed)
+    users, tracks = (draw.random((side.shape[0], width), np.float32) * np.float32(START) for side in sides)
+    if start:
+        users, tracks = (
+            np.where(known.any(axis=1, keepdims=True), known, drawn)
+            for known, drawn in ((start.users, users), (start.tracks, tracks))
+        )
+    return users, tracks
+
+
+def _solver(device: devices.Device, sides: Any, penalties: Any, first: Any, threads: int) -> cpu.Solver | gpu.Solver:
     if device == "gpu":
-        from implicit.gpu.als import AlternatingLeastSquares
-
-        return AlternatingLeastSquares(**common)
-    from implicit.cpu.als import AlternatingLeastSquares
-
-    return AlternatingLeastSquares(**common, use_cg=True, num_threads=threads)
+        return gpu.Solver(sides, penalties, first)
+    return cpu.Solver(sides, penalties, first, threads)
 
 
-def _told(model: Any, on_iteration: OnIteration | None) -> Callable[..., None]:
-    """`on_iteration` as implicit calls it: with the number of the sweep from 0, and what it has beside."""
-    started = time.monotonic()
-
-    def after_sweep(iteration: int, *_: object) -> None:
-        if on_iteration:
-            on_iteration(iteration + 1, model.iterations, time.monotonic() - started)
-
-    return after_sweep
-
-
-def _fit(model: Any, confidence: csr_matrix, after_sweep: Callable[..., None]) -> None:
-    from implicit.recommender_base import ModelFitError
-
-    try:
-        model.fit(confidence, show_progress=False, callback=after_sweep)
-    except ModelFitError as error:
-        raise MusaiError(DIVERGED) from error
-
-
-def _host(factors: Any) -> np.ndarray:
-    return np.asarray(factors if isinstance(factors, np.ndarray) else factors.to_numpy(), np.float32)
-
-
-def _check_result(factors: Factors, confidence: csr_matrix, device: devices.Device) -> None:
-    sides = {"users": factors.users, "tracks": factors.tracks}
-    if not all(np.isfinite(side).all() for side in sides.values()):
+def _check_result(factors: Factors, sides: tuple[csr_matrix, csr_matrix], device: devices.Device) -> None:
+    found = {"users": factors.users, "tracks": factors.tracks}
+    if not all(np.isfinite(side).all() for side in found.values()):
         raise MusaiError(DIVERGED)
     if device == "gpu":  # its kernel writes zeros where it meets NaN, and tells the standard output alone
-        degrees = {"users": np.diff(confidence.indptr), "tracks": np.bincount(confidence.indices)}
-        for name, degree in degrees.items():
-            lost = int((~sides[name][: len(degree)].any(axis=1) & (degree > 0)).sum())
+        for (name, side), confidence in zip(found.items(), sides, strict=True):
+            lost = int((~side.any(axis=1) & (np.diff(confidence.indptr) > 0)).sum())
             if lost:
                 raise MusaiError(f"{DIVERGED} ({lost:,} {name} on the GPU)")

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_sparse
 
 from musai import config
-from musai.factorization import als, fold_in, scaled
+from musai.factorization import als, fold_in
 
 
 def settings(**changes: Any) -> config.Factorization:
@@ -53,7 +53,7 @@ def test_the_regularisation_is_that_of_the_training(exponent: float) -> None:
     matrix, chosen = weights(), settings(regularization_exponent=exponent)
     gain, scale = fold_in.scales_of(matrix, chosen)
     assert gain == pytest.approx(5 / matrix.data.mean(dtype=np.float64))
-    due = 2.0 * scaled.row_scales(als._confidence(matrix, gain), exponent)
+    due = 2.0 * als.row_scales(als._confidence(matrix, gain), exponent)
     sizes = fold_in.sizes(matrix, chosen, gain)
     np.testing.assert_allclose(scale * sizes**exponent, due, rtol=1e-6)
     light = csr_matrix(([1.0], ([0], [3])), shape=(1, 40))  # of a listener who was not there: the mean stays theirs
