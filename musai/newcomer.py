@@ -143,5 +143,5 @@ def _weights(run: Run, config: Config, opened: Models, heard: np.ndarray, plays:
     if config.matrix.weighting == "bm25":
         mean = float(np.maximum(read_table(run.uri("users"), ["plays"])["plays"].to_numpy(), 0).mean())
     listeners = opened.popularity[heard]
-    found = weighting.weights(plays, config.matrix, listeners, run.rows("users") or 0, mean)
+    found = weighting.weights(plays, config.matrix, plays.sum(), listeners, run.rows("users") or 0, mean)
     return np.where(listeners >= config.matrix.min_users_per_track, found, np.float32(0))

@@ -22,14 +22,16 @@ def split(interactions: DataFrame, settings: Evaluation, seed: int) -> tuple[Dat
     """(training interactions, held-out user_id and track_id).
 
     Of every listener with at least `min_tracks` tracks of plays > 0, `holdout_share` of them (at least one) are held
-    out: the last by time where there are timestamps, else drawn by a hash of seed, listener and track.
+    out: the last by time where there are timestamps, else drawn by a hash of seed, listener and track. The training
+    interactions are in the order of their key, as the night's are; the ranges of the one shuffle serve the windows.
     """
     drawn = F.xxhash64(F.lit(seed), "user_id", "track_id")
     liked = F.col("plays") > 0
     of_user = Window.partitionBy("user_id", "liked")
     latest_first = of_user.orderBy(F.col("last_event_at").desc_nulls_last(), drawn)
     ranked = (
-        interactions.withColumn("liked", liked)
+        interactions.repartitionByRange("user_id")
+        .withColumn("liked", liked)
         .withColumn("tracks", F.count(F.lit(1)).over(of_user))
         .withColumn("place", F.row_number().over(latest_first))
     )
@@ -37,6 +39,7 @@ def split(interactions: DataFrame, settings: Evaluation, seed: int) -> tuple[Dat
     held_out = F.col("liked") & (F.col("tracks") >= settings.min_tracks) & (F.col("place") <= count)
     marked = ranked.withColumn("held_out", held_out)
     training = marked.where(~F.col("held_out")).select(*interactions.columns)
+    training = training.sortWithinPartitions("user_id", "track_id")
     return training, marked.where("held_out").select("user_id", "track_id")
 
 

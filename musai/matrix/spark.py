@@ -1,84 +1,125 @@
-"""Builds users, items and the matrix from `interactions`."""
+"""Builds users, items and the matrix from `interactions`: the passes of `building` over its files, a task each."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import itertools
+from collections.abc import Iterator, Mapping
 
+import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.config import Matrix
-from musai.matrix.weighting import weight_sql
+from musai.errors import MusaiError
+from musai.matrix import building
+from musai.matrix.reading import data_files, read_table
+from musai.storage import file_system
+from musai.warehouse import task_files
+from musai.warehouse.task_files import Place
 
-# Plays are whole millionths. As three integers they add up exactly in any order, whatever the sum: how often 2^32 is in
-# them, and the high and the low 32 bits of the millionths of the rest.
-_REST = "cast(rint(({plays} % 4294967296D) * 1e6D) as bigint)"
-EXACT_SUM = (
-    "((cast(sum(cast(({plays} - {plays} % 4294967296D) / 4294967296D as bigint)) as double) * 1e6D"
-    f" + sum(shiftright({_REST}, 32))) * 4294967296D + sum({_REST} & 4294967295L)) / 1e6D"
-)
 PLACE_BITS = 33  # of monotonically_increasing_id: the row's place in its partition
+SUMS = ("interactions", *building.EXACT)
+FILE = {"file": pa.int64(), "users": pa.int64(), "first": pa.string(), "last": pa.string()}
+TRACK = {"track_id": pa.string(), **dict.fromkeys(SUMS, pa.int64())}
+COUNTED = "file bigint, users bigint, first string, last string, track_id string, " + ", ".join(
+    f"{name} bigint" for name in SUMS
+)
+
+Batches = Iterator[pa.RecordBatch]
 
 
-def indexed(interactions: DataFrame, id_column: str, index_column: str) -> DataFrame:
-    """One row an id with a dense index from 0 in the order of the id (by bytes), its pairs and its plays.
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """What the first pass over the files of `interactions` found. starts: the index of the first listener of each file;
+    totals: over all listeners; items: track_id, interactions, plays."""
+
+    uri: str
+    starts: tuple[int, ...]
+    totals: building.Totals
+    items: DataFrame
+    found: DataFrame
+
+    def release(self) -> None:
+        """When the items are written."""
+        self.found.unpersist()
+
+
+def count(session: SparkSession, uri: str, until: dt.datetime) -> Counted:
+    """The first pass over the interactions under `uri`. `until`: the end of the run date.
+
+    Raises MusaiError where their files, by name, are not in the order of user_id.
+    """
+    names = data_files(uri)[1]
+
+    def look(batches: Batches) -> Batches:
+        system, _ = file_system(uri)
+        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+            found = building.count(system, names[number])
+            heard = dict(zip(building.EXACT, found.heard, strict=True))
+            told = {"file": number, "users": found.users, "first": found.first, "last": found.last, **heard}
+            yield _widened({name: pa.array([value]) for name, value in told.items()}, 1)
+            for batch in found.tracks.to_batches(task_files.GROUP_ROWS):
+                yield _widened({name: batch[name] for name in TRACK}, batch.num_rows)
+
+    found = session.range(0, len(names), 1, len(names)).mapInArrow(look, COUNTED).persist(StorageLevel.DISK_ONLY)
+    files = found.where("file IS NOT NULL").orderBy("file").collect()
+    ends = [(row["first"], row["last"]) for row in files if row["users"]]
+    if any(before[1] >= after[0] for before, after in itertools.pairwise(ends)):
+        raise MusaiError(f"{uri}: the files of the interactions are not in the order of user_id")
+    *starts, users = itertools.accumulate((row["users"] for row in files), initial=0)
+    whole, high, low = (sum(row[name] for row in files) for name in building.EXACT)
+    mean_plays = float(building.plays_of((whole, high, low))) / max(users, 1)
+    counted = found.where("track_id IS NOT NULL").groupBy("track_id")
+    items = counted.agg(F.sum("interactions").alias("interactions"), F.expr(building.PLAYS_SQL).alias("plays"))
+    return Counted(uri, tuple(starts), building.Totals(users, mean_plays, until), items, found)
+
+
+def _widened(columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
+    """Rows of COUNTED, null where there is no column."""
+    kinds = FILE | TRACK
+    return pa.record_batch({name: columns.get(name, pa.nulls(rows)).cast(kind) for name, kind in kinds.items()})
+
+
+def indexed(counted: DataFrame, id_column: str, index_column: str) -> DataFrame:
+    """One row an id, once each in `counted`, with a dense index from 0 in the order of the id (by bytes).
 
     Sorted by ranges, in parallel: an id's index is its place in its partition plus the sizes of those before. The
     ranges are drawn by sample, so the rows are kept on the executors' disks (until nobody holds the frame any more).
     """
-    counted = interactions.groupBy(id_column).agg(
-        F.count(F.lit(1)).alias("interactions"), F.expr(EXACT_SUM.format(plays="plays")).alias("plays")
-    )
-    partitions = int(interactions.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    partitions = int(counted.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
     place = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << PLACE_BITS) - 1)).alias("place")
     placed = (
         counted.repartitionByRange(partitions, id_column)
         .sortWithinPartitions(id_column)
-        .select(id_column, "interactions", "plays", F.spark_partition_id().alias("part"), place)
+        .select("*", F.spark_partition_id().alias("part"), place)
         .localCheckpoint(True, StorageLevel.DISK_ONLY)
     )
     sizes = placed.groupBy("part").agg(F.count(F.lit(1)).alias("size"))
     before = F.sum("size").over(Window.orderBy("part").rowsBetween(Window.unboundedPreceding, -1))
     starts = F.broadcast(sizes.select("part", F.coalesce(before, F.lit(0)).alias("start")))
     index = (F.col("start") + F.col("place")).cast("int").alias(index_column)
-    return placed.join(starts, on="part", how="inner").select(index, id_column, "interactions", "plays")
+    return placed.join(starts, on="part", how="inner").select(index, *counted.columns)
 
 
-def pairs(
-    interactions: DataFrame, users: DataFrame, items: DataFrame, settings: Matrix, until: dt.datetime
-) -> tuple[DataFrame, DataFrame]:
-    """The matrix and the pairs that are not in it, both (user_index, item_index, weight) in the order of the indexes.
+def build(
+    session: SparkSession, counted: Counted, items: str, settings: Matrix, places: Mapping[str, Place]
+) -> list[Row]:
+    """The second pass: write users, user_item and unweighted to their places; the files as rows of `task_files.PARTS`.
 
-    Activity filters look at the unfiltered counts, once, so that one does not undo the other. Beside pairs of listeners
-    below `min_tracks_per_user` stands what they would weigh, for fold-in; beside the others without weight stands 0.
+    `items`: where that table lies (URI).
     """
-    heard = "greatest(plays, 0D)"  # of a listener whose skips weigh more than the plays: nothing
-    totals = users.agg(F.count(F.lit(1)).alias("users"), F.expr(EXACT_SUM.format(plays=heard)).alias("plays")).first()
-    assert totals is not None
-    mean_plays = float(totals["plays"] or 0) / max(totals["users"], 1)
-    weight = F.expr(weight_sql(settings, totals["users"], mean_plays, until)).cast("float")
-    active = F.col("user_tracks") >= settings.min_tracks_per_user
-    may_weigh = (F.col("track_users") >= settings.min_users_per_track) & (F.col("plays") > 0)
-    of_users = users.select(
-        "user_id", "user_index", F.col("interactions").alias("user_tracks"), F.expr(heard).alias("user_plays")
-    )
-    of_items = items.select("track_id", "item_index", F.col("interactions").alias("track_users"))
-    every = (
-        interactions.join(of_users, "user_id", "inner")
-        .join(of_items, "track_id", "inner")
-        .select("user_index", "item_index", F.when(may_weigh, weight).alias("weight"), active.alias("active"))
-    )
-    weighted = F.coalesce((F.col("weight") > 0) & F.col("active"), F.lit(False))
-    of_light = F.when(F.col("active"), 0).otherwise(F.coalesce("weight", F.lit(0))).cast("float")
-    matrix = every.where(weighted).drop("active")
-    others = every.where(~weighted).select("user_index", "item_index", of_light.alias("weight"))
-    return _in_order(matrix, totals["users"]), _in_order(others, totals["users"])
+    uri, starts, totals = counted.uri, counted.starts, counted.totals
+    names = data_files(uri)[1]
 
+    def work(batches: Batches) -> Batches:
+        system, _ = file_system(uri)
+        known = None
+        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+            known = known or read_table(items, ["item_index", "track_id", "interactions"])
+            rows = building.build(system, names[number], starts[number], known, totals, settings)
+            yield from task_files.stored(rows, places, number)
 
-def _in_order(rows: DataFrame, users: int) -> DataFrame:
-    """Sorted by user_index and item_index, over partitions of equally many listeners that follow each other."""
-    partitions = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
-    partition = F.floor(F.col("user_index").cast("bigint") * partitions / max(users, 1)).cast("int")
-    both = F.shiftleft(F.col("user_index").cast("bigint"), 32).bitwiseOR(F.col("item_index").cast("bigint"))
-    return rows.repartitionById(partitions, partition).sortWithinPartitions(both)  # one number: a radix sort
+    return session.range(0, len(names), 1, len(names)).mapInArrow(work, task_files.PARTS).collect()

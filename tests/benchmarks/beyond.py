@@ -130,8 +130,10 @@ def split(plays: sp.csr_matrix, seed: int) -> tuple[sp.csr_matrix, heldout.Held]
 def weighted(plays: sp.csr_matrix, config: Config, listeners: np.ndarray) -> sp.csr_matrix:
     """The matrix as the night would have it, of single plays."""
     found = plays.copy()
+    of_user = np.repeat(np.asarray(plays.sum(axis=1)).ravel(), np.diff(plays.indptr))
     of_item = listeners[found.indices]
-    found.data = weighting.weights(found.data.astype(float), config.matrix, of_item, plays.shape[0], 1.0)
+    given = (of_user, of_item, plays.shape[0], float(plays.sum() / plays.shape[0]))
+    found.data = weighting.weights(found.data.astype(float), config.matrix, *given)
     return found
 
 

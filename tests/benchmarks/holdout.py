@@ -75,7 +75,7 @@ def blended(fits: list[Scores], weights: list[float], matrix: sp.csr_matrix, hel
 def shown(source: str, config: Config) -> None:
     plays, k = read(source)
     left, held_out = held_out_of(plays)
-    weights = weighting.weights(left.data.astype(np.float64), config.matrix, np.empty(0), 0, 0.0)
+    weights = weighting.weights(left.data.astype(np.float64), config.matrix, 0.0, np.empty(0), 0, 0.0)
     matrix = sp.csr_matrix((weights, left.indices, left.indptr), shape=left.shape)
     print(f"{source}: {matrix.nnz:,} pairs, weights {weights.min():.2f} to {weights.max():.2f}; NDCG@{k}", flush=True)
     fits: list[Scores] = []
