@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import dataset
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.config import Evaluation
-from musai.evaluation import key_order
+from musai.evaluation import key_order, lists
 from musai.evaluation.key_order import Stretch
 from musai.matrix.reading import data_files
 from musai.storage import file_system
@@ -134,34 +136,61 @@ def _faults_by_hash(frame: DataFrame, key: Sequence[str], rows: int) -> list[str
     return faults
 
 
-def heard_in_lists(recommendations: DataFrame, interactions: DataFrame) -> int:
-    """Rows of lists over the catalogue that name a track which the listener has.
+@dataclasses.dataclass(frozen=True)
+class Lists:
+    """What was looked at in all lists, in one pass: `lists.Piece` by piece."""
 
-    Looked for by a hash of both, 8 bytes a row in the shuffle; what is found so is looked at again by its ids.
-    """
-    pair = F.xxhash64("user_id", "track_id").alias("pair")
-    listed = recommendations.where("list <> 'made_for_you'")
-    heard = interactions.select(pair).hint("shuffle_hash")
-    if not listed.select(pair).join(heard, "pair", "left_semi").count():
-        return 0
-    return listed.join(interactions, ["user_id", "track_id"], "left_semi").count()
+    found: DataFrame
+
+    @property
+    def heard(self) -> int:
+        """Rows of lists over the catalogue that name a track which the listener has."""
+        row = self.found.agg(F.sum("heard").alias("heard")).first()
+        return int(row["heard"] or 0) if row else 0
+
+    @property
+    def sizes(self) -> DataFrame:
+        """user_id, size: rows of for_you, of those who have any."""
+        return self.found.where("size > 0").groupBy("user_id").agg(F.sum("size").alias("size"))
+
+    def release(self) -> None:
+        self.found.unpersist()
+
+
+def looked_at(session: SparkSession, recommendations: str, interactions: str) -> Lists:
+    """The lists and the interactions of two tables, by where they lie (URIs)."""
+    names = data_files(recommendations)[1]
+
+    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        system, _ = file_system(recommendations)
+        heard_in, heard_files = data_files(interactions)
+        heard = dataset.dataset(heard_files, format="parquet", filesystem=heard_in)
+        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+            for piece in lists.pieces(system, names[number], heard):
+                count = np.zeros(len(piece.users), np.int64)
+                count[:1] = piece.heard
+                yield pa.record_batch(
+                    [piece.users, pa.array(piece.sizes), pa.array(count)], ["user_id", "size", "heard"]
+                )
+
+    found = session.range(0, len(names), 1, len(names)).mapInArrow(look, "user_id string, size bigint, heard bigint")
+    return Lists(found.persist(StorageLevel.DISK_ONLY))
 
 
 def full_lists(
     users: DataFrame,
     interactions: DataFrame,
-    recommendations: DataFrame,
+    sizes: DataFrame,
     track_ids: DataFrame,
     withheld: DataFrame,
     top_n: int,
 ) -> int:
     """Listeners whose for_you list holds at least min(top_n, tracks that are neither heard nor withheld).
 
-    track_ids, withheld: track_id, once each; what is withheld need not be among the tracks.
+    sizes: user_id, size. track_ids, withheld: track_id, once each; what is withheld need not be among the tracks.
     """
     offered = track_ids.join(withheld, "track_id", "left_anti").count()
     counted = F.count(F.lit(1))
-    sizes = recommendations.where("list = 'for_you'").groupBy("user_id").agg(counted.alias("size"))
     both = interactions.join(withheld, "track_id", "left_semi").groupBy("user_id").agg(counted.alias("both"))
     heard = F.col("interactions") - F.coalesce("both", F.lit(0))  # of the tracks that are offered
     due = F.least(F.lit(top_n), F.lit(offered) - heard)

@@ -43,10 +43,12 @@ def _tables(night: Night) -> list[Finding]:
 
 
 def _lists(night: Night) -> list[Finding]:
-    recommendations, interactions = night.read("recommendations"), night.read("interactions")
-    heard = checks.heard_in_lists(recommendations, interactions)
-    top_n, withheld = night.config.recommend.top_n, _withheld(night)
-    full = checks.full_lists(night.read("users"), interactions, recommendations, _track_ids(night), withheld, top_n)
+    found = checks.looked_at(night.session, *(night.run.uri(table) for table in ("recommendations", "interactions")))
+    night.rows_read += night.run.rows("recommendations") or 0
+    heard, withheld = found.heard, _withheld(night)
+    every = night.read("users"), night.read("interactions"), found.sizes, _track_ids(night), withheld
+    full = checks.full_lists(*every, night.config.recommend.top_n)
+    found.release()
     users = night.run.rows("users") or 0
     return [
         Finding("recommendations: nothing heard", heard == 0, f"{heard} rows name a track that the listener has"),

@@ -33,9 +33,8 @@ def test_a_full_list_is_of_all_tracks_that_are_neither_heard_nor_withheld(spark)
     withheld = spark.createDataFrame([("b",), ("unknown",)], "track_id string")
 
     def full(lists: dict[str, str], top_n: int) -> int:
-        rows = [(user, "for_you", track) for user, tracks in lists.items() for track in tracks]
-        recommended = spark.createDataFrame(rows, "user_id string, list string, track_id string")
-        return full_lists(users, interactions, recommended, tracks, withheld, top_n)
+        sizes = spark.createDataFrame([(user, len(one)) for user, one in lists.items()], "user_id string, size bigint")
+        return full_lists(users, interactions, sizes, tracks, withheld, top_n)
 
     assert full({"few": "cde", "both": "cde", "most": "e"}, top_n=10) == 3
     assert full({"few": "cd", "both": "cd", "most": "e"}, top_n=10) == 1
