@@ -45,7 +45,7 @@ from musai.config import Factorization
 from musai.errors import InputError, MusaiError
 from musai.factorization import cpu, devices, gpu
 
-MAX_INDEX = 2**31 - 1  # implicit indexes entries, and row x factors, by signed 32-bit numbers
+MAX_INDEX = 2**31 - 1  # entries are indexed by signed 32-bit numbers; by implicit on the GPU row x factor too
 MAX_GPU_FACTORS = 1024  # threads of a CUDA block: one a factor
 START = 0.01  # of the first vectors
 
@@ -104,17 +104,20 @@ def train(
 
 
 def check_limits(users: int, items: int, entries: int, factors: int, device: devices.Device) -> None:
-    """Raise InputError, with every fault, for what `implicit` cannot index; MLlib has no such limits."""
-    way_out = "factorization.backend=spark has no such limit"
+    """Raise InputError, with every fault, for what the solvers cannot index; MLlib has no such limits."""
     faults = []
     if entries > MAX_INDEX:
-        faults.append(f"user_item: {entries:,} weights are more than implicit can index ({MAX_INDEX:,}); {way_out}")
-    for name, rows in (("users", users), ("tracks", items)):
-        if rows * factors > MAX_INDEX:
-            size = f"{rows:,} {name} x {factors} factors are {rows * factors:,} numbers"
-            faults.append(f"factorization.factors: {size}, more than implicit can index ({MAX_INDEX:,}); {way_out}")
-    if device == "gpu" and factors > MAX_GPU_FACTORS:
-        faults.append(f"factorization.factors: at most {MAX_GPU_FACTORS} on the GPU, not {factors}")
+        size = f"{entries:,} weights are more than one process can index ({MAX_INDEX:,})"
+        faults.append(f"user_item: {size}; factorization.backend=spark has no such limit")
+    if device == "gpu":
+        for name, rows in (("users", users), ("tracks", items)):
+            if rows * factors > MAX_INDEX:
+                size = f"{rows:,} {name} x {factors} factors are more numbers than implicit indexes on the GPU"
+                faults.append(
+                    f"factorization.factors: {size} ({MAX_INDEX:,}); factorization.device=cpu has no such limit"
+                )
+        if factors > MAX_GPU_FACTORS:
+            faults.append(f"factorization.factors: at most {MAX_GPU_FACTORS} on the GPU, not {factors}")
     if faults:
         raise InputError(faults)
 
@@ -144,7 +147,7 @@ def _confidence(matrix: csr_matrix, gain: float) -> csr_matrix:
     data = matrix.data.astype(np.float32)
     data *= np.float32(gain)
     data += np.float32(1)
-    # implicit reads 32-bit indices; nothing is copied that is 32 bits wide already
+    # the solvers read 32-bit indices; nothing is copied that is 32 bits wide already
     indices, indptr = (part.astype(np.int32, copy=False) for part in (matrix.indices, matrix.indptr))
     return csr_matrix((data, indices, indptr), shape=matrix.shape)
 

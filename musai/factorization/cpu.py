@@ -27,8 +27,10 @@ STEPS = 3
 TILE = 1 << 18  # numbers of the other side's vectors that lie side by side: they stay in a core's cache
 PIECES = 16  # of a side for each thread: one that ends early takes the next
 SMALL = 1e-20  # of a squared residual: the row is solved
+ROUNDING = np.float32(3e-7)  # of a product with Y^T Y, against its mean eigenvalue
 
-_fast = functools.partial(compiled, fastmath={"reassoc", "contract", "nsz"})  # NaN and infinity stay what they are
+# NaN and infinity stay what they are, and are what a division by 0 gives
+_fast = functools.partial(compiled, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 
 
 class Solver:
@@ -49,12 +51,14 @@ class Solver:
         self._penalties = [side.astype(np.float32) for side in penalties]
         self._factors = [side.copy() for side in start]
         self._pieces = [_pieces(side.indptr, PIECES * threads) for side in sides]
+        self._tile = max(TILE // start[0].shape[1], 16)  # rows
 
     def solve(self, side: int) -> None:
         """Move the vectors of a side (0: users, 1: items) towards where the other side's stand."""
         rows, theirs = self._sides[side], self._factors[1 - side]
         square = theirs.T @ theirs
-        common = (rows.indptr, rows.indices, rows.data, self._penalties[side], square, theirs, self._factors[side])
+        matrix = (rows.indptr, rows.indices, rows.data)
+        common = (self._tile, *matrix, self._penalties[side], square, theirs, self._factors[side])
         with ThreadPoolExecutor(self._threads) as pool:
             for done in [pool.submit(_solve, start, end, *common) for start, end in self._pieces[side]]:
                 done.result()
@@ -76,6 +80,7 @@ def _pieces(starts: np.ndarray, count: int) -> list[tuple[int, int]]:
 def _solve(
     start: int,
     end: int,
+    tile_rows: int,
     starts: np.ndarray,
     columns: np.ndarray,
     confidences: np.ndarray,
@@ -84,12 +89,16 @@ def _solve(
     theirs: np.ndarray,
     ours: np.ndarray,
 ) -> None:
-    """Rows start to end of `ours` float32 [rows, f]; square: Y^T Y of `theirs` [columns, f]."""
+    """Rows start to end of `ours` float32 [rows, f]; square: Y^T Y of `theirs` [columns, f]; tile_rows: of them lie
+    side by side."""
     width = ours.shape[1]
-    tile = np.empty((max(TILE // width, 16), width), np.float32)
+    tile = np.empty((tile_rows, width), np.float32)
     # three arrays: numba would not know the rows of one to be contiguous
     direction, residual = np.empty(width, np.float32), np.empty(width, np.float32)
     change = np.empty(width, np.float32)
+    flat = np.float32(0)
+    for k in range(width):
+        flat += ROUNDING * square[k, k] / np.float32(width)
     for row in range(start, end):
         x, penalty = ours[row], penalties[row]
         mine, weights = columns[starts[row] : starts[row + 1]], confidences[starts[row] : starts[row + 1]]
@@ -109,9 +118,12 @@ def _solve(
                 break
             _pull(square, penalty, direction, change)
             _add(tile, theirs, mine, weights, np.float32(0), direction, change)
-            along = np.float32(0)
+            along = length = np.float32(0)
             for k in range(width):
                 along -= direction[k] * change[k]
+                length += direction[k] * direction[k]
+            if along < flat * length:  # A has no curvature there that 32 bits could show (l 0, Y of a lower rank)
+                break
             step, last, size = size / along, size, np.float32(0)
             for k in range(width):
                 x[k] += step * direction[k]

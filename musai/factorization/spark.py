@@ -122,10 +122,9 @@ def _read_factors(path: str, n_users: int, n_items: int, width: int) -> als.Fact
     table = dataset.dataset(name, filesystem=system, format="parquet").to_table(columns=ARROW_SCHEMA.names)
     sides = []
     for side, rows in ((USER, n_users), (TRACK, n_items)):
-        part = table.filter(dataset.field(SIDE) == side)
         factors = np.zeros((rows, width), np.float32)
-        values = part[FACTORS].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        factors[part[ROW_INDEX].to_numpy()] = values.reshape(-1, width)
+        for batch in table.filter(dataset.field(SIDE) == side).to_batches():  # all numbers may be more than 2^31
+            factors[batch[ROW_INDEX].to_numpy()] = batch[FACTORS].flatten().to_numpy().reshape(-1, width)
         sides.append(factors)
     return als.Factors(*sides)
 

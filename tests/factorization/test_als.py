@@ -150,6 +150,7 @@ def test_a_half_sweep_is_that_of_implicit(monkeypatch: pytest.MonkeyPatch, facto
     start = tuple(draw.normal(size=(rows, factors)).astype(np.float32) for rows in confidence.shape)
     sides = (confidence, confidence.T.tocsr())
     solver = cpu.Solver(sides, tuple(np.full(rows, 0.7) for rows in confidence.shape), start, 2)
+    assert (solver._tile < max(np.diff(confidence.indptr))) == (tile == 1)
     bare = [side.copy() for side in start]
     for side in (0, 1):
         solver.solve(side)
@@ -162,6 +163,25 @@ def test_threads_change_no_bit() -> None:
     one, two = (train(matrix, settings(factors=33), 1, threads) for threads in (1, 2))
     np.testing.assert_array_equal(one.users, two.users)
     np.testing.assert_array_equal(one.tracks, two.tracks)
+
+
+@pytest.mark.parametrize("factors", [3, 8])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_more_factors_than_the_matrix_has_ranks_at_regularization_0(factors: int, seed: int) -> None:
+    """What is left of a solved row is rounding, in directions that no vector of the other side has."""
+    ones = csr_matrix(np.ones((5, 7), np.float32))
+    found = train(ones, settings(factors=factors, regularization=0, iterations=100), seed, 1)
+    np.testing.assert_allclose(scores(found), 1, atol=1e-3)
+
+
+def test_what_32_bits_cannot_hold_is_no_number() -> None:
+    """y y' is 0, and its inverse is asked for."""
+    ones = csr_matrix(np.ones((2, 3), np.float32))
+    sides = (ones * np.float32(1e30), ones.T.tocsr())
+    start = (np.ones((2, 2), np.float32), np.full((3, 2), 1e-30, np.float32))
+    solver = cpu.Solver(sides, (np.zeros(2), np.zeros(3)), start, 1)
+    solver.solve(0)
+    assert not np.isfinite(solver.factors()[0]).any()
 
 
 def test_seed_0_is_reproducible_and_another_seed_is_another_start() -> None:
@@ -277,7 +297,7 @@ def solved(users: np.ndarray, tracks: np.ndarray) -> Any:
     ("size", "message"),
     [
         ((10, 10, 2**31, 64, "cpu"), "user_item: 2,147,483,648 weights"),
-        ((2**25, 10, 100, 64, "cpu"), "33,554,432 users x 64 factors"),
+        ((2**25, 10, 100, 64, "gpu"), "33,554,432 users x 64 factors"),
         ((10, 2**25, 100, 64, "gpu"), "33,554,432 tracks x 64 factors"),
         ((10, 10, 100, 1025, "gpu"), "at most 1024 on the GPU, not 1025"),
     ],
@@ -290,16 +310,20 @@ def test_limits(size: Any, message: str) -> None:
 def test_what_is_within_the_limits_passes() -> None:
     check_limits(2**25 - 1, 2**25 - 1, 2**31 - 1, 64, "gpu")
     check_limits(10, 10, 100, 1024, "gpu")
-    check_limits(10, 10, 100, 1025, "cpu")
+    check_limits(2**40, 2**40, 100, 1025, "cpu")
 
 
 def test_all_limits_are_named_at_once_and_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(als, "MAX_INDEX", 100)
     monkeypatch.setattr(als, "_solver", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr(devices, "choose", lambda device: "gpu")
     with pytest.raises(InputError) as caught:
         train(weights(), settings(), 1, 1)
-    assert [fault.split(":")[0] for fault in caught.value.faults] == ["user_item", *["factorization.factors"] * 2]
-    assert all("factorization.backend=spark" in fault for fault in caught.value.faults)
+    entries, *numbers = caught.value.faults
+    assert entries.startswith("user_item: ")
+    assert entries.endswith("factorization.backend=spark has no such limit")
+    assert [fault.split(" ")[2] for fault in numbers] == ["users", "tracks"]
+    assert all(fault.endswith("factorization.device=cpu has no such limit") for fault in numbers)
 
 
 @pytest.mark.parametrize("exponent", [0, 0.5])
