@@ -47,21 +47,26 @@ def pieces(system: Any, name: str, interactions: ds.Dataset) -> Iterator[Piece]:
 
 
 def _piece(rows: pa.Table, interactions: ds.Dataset) -> Piece:
-    (users, user), (tracks, track), (names, name) = (_coded(rows[column]) for column in (*PAIR, "list"))
+    (users, user), (tracks, track), (names, name) = (
+        _coded(rows[column].combine_chunks()) for column in (*PAIR, "list")
+    )
     made, for_you = (_is(names, one)[name] for one in (MADE_FOR_YOU, FOR_YOU))
     least, greatest = pc.min_max(users).as_py().values()
     among = (ds.field("user_id") >= least) & (ds.field("user_id") <= greatest)
-    heard = interactions.to_table(PAIR, filter=among, use_threads=False)
-    places = [_places(heard[column], known) for column, known in zip(PAIR, (users, tracks), strict=True)]
-    there = (places[0] >= 0) & (places[1] >= 0)
-    known = places[0][there] * len(tracks) + places[1][there]
+    scanner = interactions.scanner(PAIR, filter=among, batch_size=GROUP_ROWS, use_threads=False)
+    known = [np.zeros(0, np.int64)]
+    for batch in scanner.to_batches():  # few lists a listener are many listeners a piece
+        of_user, of_track = (_places(batch[column], ids) for column, ids in zip(PAIR, (users, tracks), strict=True))
+        there = (of_user >= 0) & (of_track >= 0)
+        known.append(of_user[there] * len(tracks) + of_track[there])
     listed = (user * len(tracks) + track)[~made]
-    return Piece(int(np.isin(listed, known).sum()), users, np.bincount(user[for_you], minlength=len(users)))
+    heard = np.isin(listed, np.concatenate(known))
+    return Piece(int(heard.sum()), users, np.bincount(user[for_you], minlength=len(users)))
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+def _coded(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """(distinct values, the place of each row's among them int64)"""
-    coded = column.combine_chunks().dictionary_encode()
+    coded = column.dictionary_encode()
     return coded.dictionary, coded.indices.to_numpy().astype(np.int64)
 
 
@@ -69,7 +74,7 @@ def _is(names: pa.Array, name: str) -> np.ndarray:
     return pc.equal(names, name).to_numpy(zero_copy_only=False)
 
 
-def _places(column: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
+def _places(column: pa.Array, known: pa.Array) -> np.ndarray:
     """Where each row's value stands in `known`, int64; -1: nowhere."""
     values, code = _coded(column)
     return pc.index_in(values, known).fill_null(-1).to_numpy().astype(np.int64)[code]

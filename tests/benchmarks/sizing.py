@@ -40,7 +40,7 @@ from tests.benchmarks import logs, ranking
 
 # `sizing.py measure`, one core of a shared x86-64 machine.
 READ_S, READ_BYTES = 1.0e-7, 20.0  # read_matrix: an entry
-ALS_S, ALS_BYTES = 9.0e-9, 57.0  # an entry, sweep and factor; an entry at the peak, reading included
+ALS_S, ALS_BYTES = 2.8e-9, 31.0  # an entry, sweep and factor; an entry at the peak, reading included
 NEAR_S, NEAR_BYTES = 2.4e-8, 71.0  # a product of the sum over rows of |N|^2; an entry at the peak, likewise
 NEAR_ROW_BYTES = 60.0  # a row and neighbour; see musai/similarity/neighbours.py
 INGEST_S = 1.3e-5  # ingest_interactions and build_user_item, Parquet: a row of the log
@@ -113,9 +113,9 @@ def need(size: Size) -> Need:
 PAPER = """\
 {users:,} listeners x {tracks:,} tracks, {plays:,} plays, {pairs:,} pairs; what breaks first comes first:
 
-1. ALS by `implicit` indexes 2^31 entries, and 2^31 numbers a side: here are {entries:.1f} and {numbers:.1f} times that.
-   factorization.backend=spark has no such limit. The factors are {factors_gb:,.0f} GB over the executors; a sweep takes
-   {sweep_h:,.1f} core hours at the cost of implicit's solver.
+1. ALS in one process indexes 2^31 entries: here are {entries:.1f} times that. factorization.backend=spark has no such
+   limit. The factors are {factors_gb:,.0f} GB over the executors; a sweep takes {sweep_h:,.1f} core hours at the cost
+   of the solver in one process.
 2. A score for every listener and track is {flop:.2g} flop: {scored_h:,.0f} core hours, or {gpu_h:,.0f} GPU hours at
    40 Tflop/s. The way out is two stages: the neighbours of what a listener has ({candidates:,} tracks at most), and
    the product with those alone: {staged_h:,.1f} core hours.
@@ -146,7 +146,7 @@ def paper(size: Size) -> str:
         "lists_gb": size.users * TOP_N * 40,
     }
     return PAPER.format(
-        **dataclasses.asdict(size), pairs=size.pairs, entries=size.pairs / 2**31, numbers=size.users * FACTORS / 2**31,
+        **dataclasses.asdict(size), pairs=size.pairs, entries=size.pairs / 2**31,
         flop=2 * scores * FACTORS, candidates=candidates,
         **{name: value / 3600 for name, value in hours.items()}, **{name: value / GB for name, value in memory.items()},
     )  # fmt: skip

@@ -212,6 +212,32 @@ def test_pieces_cut_no_listener(monkeypatch, tmp_path, chunk):
     assert (found.users, found.first, found.last, found.heard) == (12, "u01", "u12", (0, 0, 39_000_000))
 
 
+def test_a_listener_of_many_groups_is_one_piece(monkeypatch, tmp_path):
+    """Listeners of 12, 4 and 4 rows in groups of 4: their ends are those of groups."""
+    monkeypatch.setattr(building, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(building, "GROUP_ROWS", 4)
+    users = ["a"] * 12 + ["b"] * 4 + ["c"] * 4
+    rows = pa.table({"user_id": users, "track_id": [f"t{n % 12:02d}" for n in range(20)], "plays": [1.0] * 20})
+    pq.write_table(rows, tmp_path / "part.parquet", row_group_size=4)
+    system, name = file_system(str(tmp_path / "part.parquet"))
+    pieces = building.chunks(system, name, ["user_id", "plays"])
+    assert [set(piece["user_id"].to_pylist()) for piece in pieces] == [{"a"}, {"b"}, {"c"}]
+    tracks = building.count(system, name).tracks.sort_by("track_id")
+    assert tracks["interactions"].to_pylist() == [2] * 8 + [1] * 4
+
+
+@pytest.mark.parametrize("chunk", [1, 1000])
+def test_the_first_and_the_last_id_of_a_file(monkeypatch, tmp_path, chunk):
+    """By bytes, whatever ids are: none of them is taken for a missing one."""
+    monkeypatch.setattr(building, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(building, "GROUP_ROWS", 1)
+    users = ["", "\0", "a" * 5000, "a" * 5000 + "b", "\ud7ff", "\ue000", "\U0001f600"]
+    rows = pa.table({"user_id": users, "track_id": ["t"] * 7, "plays": [1.0, 0.0, -0.0, -1.0, 9e21, 1.0, 1.0]})
+    pq.write_table(rows, tmp_path / "part.parquet")
+    found = building.count(*file_system(str(tmp_path / "part.parquet")))
+    assert (found.users, found.first, found.last) == (7, users[0], users[-1])
+
+
 @pytest.mark.parametrize("users", [["b", "a"], ["a", "b", "a"]])
 @pytest.mark.parametrize("chunk", [1, 1000])
 def test_interactions_out_of_order_are_refused(monkeypatch, tmp_path, users, chunk):
