@@ -252,7 +252,14 @@ class Embedding(Section):
 
 
 TrainingFile = Literal[
-    "english_emotions", "english_affect", "word_vectors", "sentence_encoder", "chinese_reviews", "notes", "sound"
+    "english_emotions",
+    "english_affect",
+    "word_vectors",
+    "sentence_encoder",
+    "chinese_reviews",
+    "chinese_encoder",
+    "notes",
+    "sound",
 ]
 
 

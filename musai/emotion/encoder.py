@@ -11,7 +11,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,12 +25,23 @@ from musai.errors import InputError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-LONGEST = 64  # sub-word tokens of a text that are read: about what LONGEST_LINE words have
 BATCH = 64
 HEARD = 3  # upper layers whose states are heard
 DROPOUT = 0.1  # while it learns
 CONFIG, TOKENS, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 PREFIX = "encoder/"  # of its tensors in a model
+
+
+class Cut(NamedTuple):
+    """Sub-word tokens that are read of a text that has more, the marks at its ends among them: the first and the last
+    ones (Sun, Qiu, Xu & Huang 2019, "How to fine-tune BERT for text classification?")."""
+
+    first: int
+    last: int
+
+
+LINE = Cut(63, 1)  # about what LONGEST_LINE words have
+REVIEW = Cut(80, 48)  # four in five are shorter, and many end with what they come to
 
 
 class Attention(nn.Module):
@@ -97,7 +108,8 @@ class Embeddings(nn.Module):
 
 class Encoder(nn.Module):
     """ids int64 [b, tokens], there bool [b, tokens] -> means over a text's tokens, [b, layers x size]: of the states
-    after each of the HEARD upper layers, lower ones first."""
+    after each of the HEARD upper layers, lower ones first. `lower` and `upper` are its two halves: only the upper
+    learns, and texts pass the other once."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__()
@@ -110,13 +122,28 @@ class Encoder(nn.Module):
         self.encoder = nn.ModuleDict({"layer": layers})
 
     def forward(self, ids: Tensor, there: Tensor) -> Tensor:
+        return self.upper(self.lower(ids, there), there)
+
+    def lower(self, ids: Tensor, there: Tensor) -> Tensor:
+        """The states that the HEARD upper layers are given, [b, tokens, size]."""
         x = self.embeddings(ids)
+        for layer in self.layers[:-HEARD]:
+            x = layer(x, there)
+        return x
+
+    def upper(self, x: Tensor, there: Tensor) -> Tensor:
         weight = there[..., None] / there.sum(1)[:, None, None]
         means = []
-        for layer in self.encoder["layer"].children():
+        for layer in self.layers[-HEARD:]:
             x = layer(x, there)
             means.append((x * weight).sum(1))
-        return torch.cat(means[-HEARD:], dim=1)
+        return torch.cat(means, dim=1)
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        layers = self.encoder["layer"]
+        assert isinstance(layers, nn.ModuleList)
+        return layers
 
 
 def padded(rows: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
@@ -137,6 +164,7 @@ class Sentences:
     encoder: Encoder
     tokenizer: Tokenizer
     files: Mapping[str, str]
+    cut: Cut
 
     @property
     def width(self) -> int:
@@ -145,8 +173,9 @@ class Sentences:
         return int(settings["hidden_size"] * min(HEARD, settings["num_hidden_layers"]))
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Of each text the first LONGEST tokens, the marks at its ends among them."""
-        return [found.ids for found in self.tokenizer.encode_batch(list(texts))]
+        rows = [found.ids for found in self.tokenizer.encode_batch(list(texts))]
+        first, last = self.cut
+        return [row if len(row) <= first + last else row[:first] + row[-last:] for row in rows]
 
     def read(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, width]: see `Encoder`."""
@@ -165,28 +194,55 @@ class Sentences:
         return weights | {PREFIX + name: text_tensor([text]) for name, text in self.files.items()}
 
     @staticmethod
-    def of(tensors: Mapping[str, np.ndarray]) -> Sentences | None:
+    def of(tensors: Mapping[str, np.ndarray], cut: Cut = LINE) -> Sentences | None:
         """What `packed` made; None where there is none among the tensors."""
         mine = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
         if not mine:
             return None
         texts = {name: "\n".join(words_of(mine.pop(name))) for name in (CONFIG, TOKENS)}
-        return _made(texts, {name: torch.from_numpy(tensor) for name, tensor in mine.items()})
+        return _made(texts, {name: torch.from_numpy(tensor) for name, tensor in mine.items()}, cut)
 
 
-def opened(folder: pathlib.Path) -> Sentences:
-    """The encoder of a folder. Raises InputError where a file of it is missing or cannot be read as one of BERT's."""
-    told = f"emotion.training.sentence_encoder: {folder}"
+@dataclasses.dataclass
+class SentenceModel:
+    """An encoder that learnt labels of texts; weights float32 [its width, labels], offset float32 [labels]."""
+
+    sentences: Sentences
+    weights: np.ndarray
+    offset: np.ndarray
+
+    def read(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(logits [texts, labels], what is heard of the texts [texts, width]), float32."""
+        heard = self.sentences.read(texts)
+        return heard @ self.weights + self.offset, heard
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """As the tensors of a model."""
+        return {**self.sentences.packed(), "sentence_weights": self.weights, "sentence_offset": self.offset}
+
+    @staticmethod
+    def of(tensors: Mapping[str, np.ndarray], cut: Cut = LINE) -> SentenceModel | None:
+        """What `packed` made; None where there is none among the tensors."""
+        sentences = Sentences.of(tensors, cut)
+        if sentences is None:
+            return None
+        return SentenceModel(sentences, tensors["sentence_weights"], tensors["sentence_offset"])
+
+
+def opened(folder: pathlib.Path, key: str = "sentence_encoder", cut: Cut = LINE) -> Sentences:
+    """The encoder of a folder, which `key` of emotion.training names; a text that is long is read as `cut`
+    says. Raises InputError where a file of it is missing or cannot be read as one of BERT's."""
+    told = f"emotion.training.{key}: {folder}"
     if missing := [name for name in (CONFIG, TOKENS, WEIGHTS) if not (folder / name).is_file()]:
         raise InputError(f"{told} has no {', '.join(missing)}")
     try:
         texts = {name: (folder / name).read_text(encoding="utf-8") for name in (CONFIG, TOKENS)}
-        return _made(texts, load_file(folder / WEIGHTS))
+        return _made(texts, load_file(folder / WEIGHTS), cut)
     except Exception as error:  # the tokenizer raises bare ones
         raise InputError(f"{told} holds no BERT: {str(error).splitlines()[0]}") from error
 
 
-def _made(texts: Mapping[str, str], state: Mapping[str, Tensor]) -> Sentences:
+def _made(texts: Mapping[str, str], state: Mapping[str, Tensor], cut: Cut) -> Sentences:
     from tokenizers import Tokenizer
 
     encoder = Encoder(json.loads(texts[CONFIG]))
@@ -194,5 +250,5 @@ def _made(texts: Mapping[str, str], state: Mapping[str, Tensor]) -> Sentences:
     encoder.load_state_dict({name: tensor.float() for name, tensor in state.items() if name in wanted})
     tokenizer = Tokenizer.from_str(texts[TOKENS])
     tokenizer.no_padding()
-    tokenizer.enable_truncation(LONGEST)
-    return Sentences(encoder.eval(), tokenizer, texts)
+    tokenizer.no_truncation()
+    return Sentences(encoder.eval(), tokenizer, texts, cut)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from musai.emotion import linear
-from musai.emotion.encoder import Sentences
+from musai.emotion.encoder import SentenceModel, Sentences
 from musai.emotion.network import WordReader
 from musai.emotion.text import LONGEST_LINE, tokens
 
@@ -35,32 +35,6 @@ def split(text: str) -> list[str]:
 
 
 @dataclasses.dataclass
-class SentenceEmotions:
-    """A sentence encoder that learnt the emotions; weights float32 [its width, 28], offset float32 [28]."""
-
-    sentences: Sentences
-    weights: np.ndarray
-    offset: np.ndarray
-
-    def read(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(logits [texts, 28], what is heard of the texts [texts, width]), float32."""
-        heard = self.sentences.read(texts)
-        return heard @ self.weights + self.offset, heard
-
-    def packed(self) -> dict[str, np.ndarray]:
-        """As the tensors of a model."""
-        return {**self.sentences.packed(), "sentence_weights": self.weights, "sentence_offset": self.offset}
-
-    @staticmethod
-    def of(tensors: Mapping[str, np.ndarray]) -> SentenceEmotions | None:
-        """What `packed` made; None where there is none among the tensors."""
-        sentences = Sentences.of(tensors)
-        if sentences is None:
-            return None
-        return SentenceEmotions(sentences, tensors["sentence_weights"], tensors["sentence_offset"])
-
-
-@dataclasses.dataclass
 class EnglishEmotions:
     """thresholds float32 [28]: above it the emotion is there. Logits: `share` of the network's and the rest of the
     n-grams'; where there is an encoder, `sentence_share` of its own and the rest of these."""
@@ -69,7 +43,7 @@ class EnglishEmotions:
     ngrams: linear.LinearModel
     share: float
     thresholds: np.ndarray
-    sentences: SentenceEmotions | None = None
+    sentences: SentenceModel | None = None
     sentence_share: float = 0.0
 
     @staticmethod
@@ -80,7 +54,7 @@ class EnglishEmotions:
             linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["ngrams_offset"]),
             settings["network_share"],
             tensors["thresholds"],
-            SentenceEmotions.of(tensors),
+            SentenceModel.of(tensors),
             settings.get("sentence_share", 0.0),
         )
 

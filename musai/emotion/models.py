@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from musai.emotion.notes_head import NotesHead, opened
 from musai.emotion.weights import Card, Stored
 from musai.errors import MusaiError
 from musai.music.notes import Piece
+
+if TYPE_CHECKING:
+    from musai.emotion.encoder import SentenceModel
 
 TAG_ERROR = 0.45  # of the list of tags: no data measures it, so it says little more than the prior
 ENGLISH, CHINESE = "en", "zh"
@@ -104,7 +107,7 @@ class Models:
             return ChineseReader()
         weights = tensors["weights"].astype(np.float32)[:, None] * tensors["scale"]
         model = linear.LinearModel(NGRAMS, tensors["idf"].astype(np.float32), weights, tensors["offset"])
-        return ChineseReader(model, card.settings["gain"])
+        return ChineseReader(model, card.settings["gain"], _sentences(tensors))
 
     @functools.cached_property
     def notes_head(self) -> NotesHead:
@@ -120,6 +123,18 @@ class Models:
     def sound_head(self) -> KernelHead:
         tensors, card = self.stored["sound"].opened()
         return KernelHead.of(tensors, card.settings)
+
+
+def _sentences(tensors: Mapping[str, np.ndarray]) -> SentenceModel | None:
+    """The encoder that learnt reviews, where the model holds one."""
+    if "sentence_offset" not in tensors:
+        return None
+    import torch
+
+    from musai.emotion.encoder import REVIEW, SentenceModel
+
+    torch.set_num_threads(1)  # a task has one core
+    return SentenceModel.of(tensors, REVIEW)
 
 
 def _setting(name: str, card: Card, key: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from musai.emotion.weights import Stored
 from musai.errors import InputError
 from musai.steps import Night
 from musai.steps.tag_emotions import trained_here
+
+if TYPE_CHECKING:
+    from musai.embedding.checkpoints import Checkpoint
+    from musai.emotion.training.sentences import Plan
 
 JOB = "train_emotion"
 PREFIX = "emotion/"
@@ -51,24 +56,43 @@ def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
         encoder = files.get("sentence_encoder")
         yield "english_affect", affect.train_affect(files["english_affect"], emotions, encoder, seed)
     if "chinese_reviews" in files:
-        from musai.emotion.training import chinese
-
-        yield "chinese", chinese.train_reviews(files["chinese_reviews"], seed, say)
+        yield "chinese", _reviews(night, files)
     if "notes" in files or "sound" in files:
         yield from _heads(night, files, seed, say)
 
 
 def _with_encoder(night: Night, emotions: Stored, files: dict[str, pathlib.Path]) -> Stored:
-    from musai.embedding.checkpoints import Checkpoint
-    from musai.emotion.training import english, sentences
+    from musai.emotion.training import english
 
     folder, encoder = files["english_emotions"], files["sentence_encoder"]
-    settings = night.config.emotion
-    plan = sentences.Plan(settings.encoder_epochs, settings.encoder_minutes, night.config.seed)
-    place = night.run.storage.uri(f"{CHECKPOINTS}/{sentences.digest(folder, encoder, plan)}.pt")
-    found = english.add_encoder(emotions, folder, encoder, plan, night.progress, Checkpoint(place))
+    plan, checkpoints = _learning(night, folder, encoder, night.config.emotion.encoder_epochs)
+    found = english.add_encoder(emotions, folder, encoder, plan, night.progress, checkpoints(0))
     night.run.storage.delete(CHECKPOINTS)
     return found
+
+
+def _reviews(night: Night, files: dict[str, pathlib.Path]) -> Stored:
+    from musai.emotion.training import chinese
+
+    path, encoder = files["chinese_reviews"], files.get("chinese_encoder")
+    if encoder is None:
+        return chinese.train_reviews(path, night.config.seed, night.progress)
+    plan, checkpoints = _learning(night, path, encoder, chinese.EPOCHS)
+    found = chinese.train_reviews(path, night.config.seed, night.progress, encoder, plan, checkpoints)
+    night.run.storage.delete(CHECKPOINTS)
+    return found
+
+
+def _learning(
+    night: Night, texts: pathlib.Path, encoder: pathlib.Path, epochs: int
+) -> tuple[Plan, Callable[[int], Checkpoint]]:
+    """(how long an encoder learns from the texts, where its trainings keep how far they are, by number)."""
+    from musai.embedding.checkpoints import Checkpoint
+    from musai.emotion.training.sentences import Plan, digest
+
+    plan = Plan(epochs, night.config.emotion.encoder_minutes, night.config.seed)
+    place = night.run.storage.uri(f"{CHECKPOINTS}/{digest(texts, encoder, plan)}")
+    return plan, lambda number: Checkpoint(f"{place}-{number}.pt")
 
 
 def _heads(

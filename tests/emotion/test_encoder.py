@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from musai.embedding.checkpoints import Checkpoint
+from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.emotion import encoder
+from musai.emotion.encoder import SentenceModel
 from musai.emotion.english import EMOTIONS, EnglishEmotions, form
 from musai.emotion.models import Models
-from musai.emotion.training import affect, english, files, sentences
+from musai.emotion.training import affect, chinese, english, files, sentences
 from musai.emotion.weights import shipped
 from musai.errors import InputError
 
@@ -79,8 +80,27 @@ def test_a_text_is_read_the_same_whatever_it_is_read_with(folder: pathlib.Path) 
     assert together.shape == (4, encoder.HEARD * SIZE)
     np.testing.assert_allclose(together, np.concatenate([reader.read([text]) for text in texts]), atol=1e-5)
     assert np.abs(together[0] - together[3]).max() > 0.01
+
+
+def test_of_a_long_text_the_first_and_the_last_tokens_are_read(folder: pathlib.Path) -> None:
+    happy, sad, so = (WORDS.index(word) for word in ("happy", "sad", "so"))
     long = " ".join(["happy"] * 200)
-    np.testing.assert_array_equal(reader.read([long]), reader.read([long + " sad"]))
+    assert encoder.opened(folder).ids([long + " sad"]) == [[2, *[happy] * 62, 3]]
+    review = encoder.opened(folder, cut=encoder.Cut(3, 2))
+    assert review.ids([long + " sad", "sad so sad"]) == [[2, happy, happy, sad, 3], [2, sad, so, sad, 3]]
+
+
+def test_texts_pass_the_layers_that_stay_once(folder: pathlib.Path) -> None:
+    reader, texts = encoder.opened(folder), ["so sad", "", "the day is a happy song so glad", "awful"]
+    rng = np.random.default_rng(0)
+    model = SentenceModel(reader, rng.normal(size=(reader.width, 2)).astype(np.float32), np.float32([1, -1]))
+    passed = sentences.Passed.of(reader, texts)
+    assert [tuple(one.shape) for one in passed.states] == [(tokens, SIZE) for tokens in (4, 2, 10, 3)]
+    plain = model.read(texts)[0]
+    np.testing.assert_allclose(passed.scores(model), plain, atol=0.05 * np.abs(plain).max())  # in bfloat16
+    chosen, there = passed.rows(np.array([2, 0])).batch([1, 0])
+    np.testing.assert_array_equal(chosen[0][:4].float(), passed.states[0].float())
+    assert there.sum(1).tolist() == [4, 10]
 
 
 def test_it_travels_in_a_model(folder: pathlib.Path) -> None:
@@ -155,13 +175,18 @@ def test_an_interrupted_training_ends_as_one_that_was_not(folder: pathlib.Path) 
             raise KeyboardInterrupt
 
     plan, place = sentences.Plan(2, 60, seed=3), f"{folder}/at.pt"
-    whole = sentences.learn(encoder.opened(folder), train, dev, plan)
+    passed = sentences.Passed.of(encoder.opened(folder), train.texts)
+
+    def learnt(plan: sentences.Plan, checkpoint: Checkpoint = NOWHERE) -> SentenceModel:
+        return sentences.learn(encoder.opened(folder), passed, train.labels, dev, plan, checkpoint=checkpoint)
+
+    whole = learnt(plan)
     for _ in range(3):  # after the first, second and third step
         with pytest.raises(KeyboardInterrupt):
-            sentences.learn(encoder.opened(folder), train, dev, plan, checkpoint=Interrupted(place, every_s=0))
-    resumed = sentences.learn(encoder.opened(folder), train, dev, plan, checkpoint=Checkpoint(place))
+            learnt(plan, Interrupted(place, every_s=0))
+    resumed = learnt(plan, Checkpoint(place))
     np.testing.assert_array_equal(whole.read(dev.texts)[0], resumed.read(dev.texts)[0])
-    start = sentences.learn(encoder.opened(folder), train, dev, sentences.Plan(2, 1e-9, seed=3))
+    start = learnt(sentences.Plan(2, 1e-9, seed=3))
     assert np.abs(start.read(dev.texts)[0] - whole.read(dev.texts)[0]).max() > 0.1
 
 
@@ -189,3 +214,34 @@ def test_valence_is_learnt_with_it_and_read_from_the_model_alone(folder: pathlib
     assert glad is not None
     assert sad is not None
     assert glad.valence > 0 > sad.valence
+
+
+def test_praise_is_learnt_with_it_and_read_from_the_model_alone(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentences, "RATE", 3e-3)  # the reviews are few
+    monkeypatch.setattr(sentences, "HEAD_RATE", 2e-2)
+    rng, rows = np.random.default_rng(0), []
+    for number in range(80):
+        word, other = rng.choice(GLAD if number % 2 else SAD), rng.choice(["day", "song", "is"])
+        rows.append({"label": number % 2, "review": f"the {other} {word}"})
+    pd.DataFrame(rows).to_csv(folder / "reviews.csv", index=False)
+    places = [Checkpoint(f"{folder}/{number}.pt") for number in range(chinese.FOLDS + 1)]
+    plan = sentences.Plan(8, 60, seed=1)
+    made, again = (
+        chinese.train_reviews(folder / "reviews.csv", 1, lambda _: None, folder, plan, places.__getitem__)
+        for _ in range(2)
+    )
+    assert made == again
+    card = made.opened()[1]
+    assert card.figures["5-fold accuracy"] > 0.95
+    assert [one["file"] for one in card.data] == ["reviews.csv", "model.safetensors"]
+    (folder / "model.safetensors").unlink()
+    reader, texts = Models({"chinese": made}).chinese, ["the song glad", "the song awful"]
+    assert reader.sentences is not None
+    assert reader.reviews is not None
+    by_sentences, by_words = reader.sentences.read(texts)[0][:, 0], reader.reviews.scores(texts)[:, 0]
+    assert by_sentences[0] > 0.5 > -0.5 > by_sentences[1]
+    np.testing.assert_allclose(
+        reader.read(texts)[:, 0], np.clip(reader.gain * (by_sentences + by_words) / 2, -1, 1), atol=1e-6
+    )

@@ -13,14 +13,14 @@ import torch
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.emotion import linear
-from musai.emotion.encoder import opened
-from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions, SentenceEmotions, split
+from musai.emotion.encoder import SentenceModel, opened
+from musai.emotion.english import EMOTIONS, NGRAMS, EnglishEmotions, split
 from musai.emotion.network import EmotionReader, WordReader
 from musai.emotion.training import files
 from musai.emotion.training import network as training
 from musai.emotion.training.files import Labelled
 from musai.emotion.training.measures import best_thresholds, cross_entropy, macro_f1
-from musai.emotion.training.sentences import Plan, described, learn
+from musai.emotion.training.sentences import Passed, Plan, described, learn
 from musai.emotion.weights import Card, Stored, stored
 
 VECTOR = 100
@@ -57,7 +57,9 @@ def add_encoder(
     the other parts serve as above, and to say when it has learnt enough."""
     train, dev, test = _parts(folder)
     tensors, card = emotions.opened()
-    tensors |= learn(opened(encoder), train, dev, plan, say, checkpoint).packed()
+    sentences = opened(encoder)
+    passed = Passed.of(sentences, train.texts)
+    tensors |= learn(sentences, passed, train.labels, dev, plan, say, checkpoint).packed()
     data, command = [*card.data, described(encoder)], f"{COMMAND} emotion.training.sentence_encoder=DIR"
     return _finished(tensors, dev, test, Card("english_emotions", data, "as its data", {}, command))
 
@@ -126,7 +128,7 @@ def packed(
 def best_shares(tensors: dict[str, np.ndarray], dev: Labelled) -> dict[str, float]:
     """The shares, by the names that `EnglishEmotions.of` reads, whose logits give dev the least cross-entropy."""
     by_network, by_ngrams = (EnglishEmotions.of(tensors, _share(one)).read(dev.texts)[0] for one in (1.0, 0.0))
-    sentences = SentenceEmotions.of(tensors)
+    sentences = SentenceModel.of(tensors)
     by_sentences = sentences.read(dev.texts)[0] if sentences else by_ngrams
     losses = {}
     for share in SHARES:

@@ -1,20 +1,22 @@
-"""A sentence encoder learns the 28 emotions: those of its layers that are heard, and a linear one on their means.
+"""A sentence encoder learns labels of texts: those of its layers that are heard, and a linear one on their means.
 
 As Devlin et al. (2019) fine-tune BERT, with lower rates for lower layers (Howard & Ruder 2018, "Universal language
 model fine-tuning for text classification"). Word vectors and the layers below stay: they know more of the language than
-the labelled texts say, and a third of the time is saved. What counts is the epoch at which the dev part was likeliest.
-Matrix products are in bfloat16, which takes two thirds of the time where the processor has it. One result for a seed,
-interrupted or not, on one type of processor, unless the limit in minutes ended it.
+the labelled texts say, and a text passes them but once. What counts is the epoch at which the dev part was likeliest,
+the last one where there is none. Matrix products are in bfloat16, which takes two thirds of the time where the
+processor has it. One result for a seed, interrupted or not, on one type of processor, unless the limit in minutes ended
+it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import math
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -24,8 +26,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, taken_up
-from musai.emotion.encoder import HEARD, WEIGHTS, Sentences, padded
-from musai.emotion.english import SentenceEmotions
+from musai.emotion.encoder import HEARD, WEIGHTS, SentenceModel, Sentences, padded
 from musai.emotion.training import files, schedule
 from musai.emotion.training.files import Labelled
 from musai.emotion.training.measures import cross_entropy
@@ -55,14 +56,49 @@ class Progress:
     best: float = math.inf
 
 
+@dataclasses.dataclass(frozen=True)
+class Passed:
+    """Texts as the layers that stay hand them on: of each its states, bfloat16 [tokens, size]."""
+
+    states: Sequence[Tensor]
+
+    @staticmethod
+    def of(sentences: Sentences, texts: Sequence[str]) -> Passed:
+        ids = sentences.ids(texts)
+        states = [torch.empty(0)] * len(ids)
+        with torch.no_grad(), _in_bfloat16():
+            for chosen in _batches(ids):
+                found = sentences.encoder.lower(*padded([ids[row] for row in chosen]))
+                for row, state in zip(chosen, found, strict=True):
+                    states[row] = state[: len(ids[row])].to(torch.bfloat16, copy=True)
+        return Passed(states)
+
+    def rows(self, chosen: np.ndarray) -> Passed:
+        return Passed([self.states[row] for row in chosen])
+
+    def batch(self, chosen: Sequence[int] | np.ndarray) -> tuple[Tensor, Tensor]:
+        """(states [b, tokens, size], whether a token is there bool [b, tokens])."""
+        states = [self.states[row] for row in chosen]
+        x = nn.utils.rnn.pad_sequence(states, batch_first=True)
+        return x, torch.arange(x.shape[1]) < torch.tensor([len(one) for one in states])[:, None]
+
+    def scores(self, model: SentenceModel) -> np.ndarray:
+        """The model's logits, float32 [texts, labels]."""
+        found = np.zeros((len(self.states), len(model.offset)), np.float32)
+        with torch.no_grad(), _in_bfloat16():
+            for chosen in _batches(self.states):
+                heard = model.sentences.encoder.upper(*self.batch(chosen)).float().numpy()
+                found[chosen] = heard @ model.weights + model.offset
+        return found
+
+
 class Learner(nn.Module):
     """What learns: the encoder's upper layers, and `head` from what is heard of a text to logits."""
 
     def __init__(self, sentences: Sentences, labels: np.ndarray) -> None:
         super().__init__()
-        upper: Any = sentences.encoder.encoder["layer"]
         sentences.encoder.requires_grad_(False)
-        self.layers: Any = upper[-HEARD:].requires_grad_()
+        self.layers = sentences.encoder.layers[-HEARD:].requires_grad_()
         self.head = nn.Linear(sentences.width, labels.shape[1])
         often = np.clip(labels.mean(0), 1e-4, 1 - 1e-4)
         self.head.bias.data = torch.from_numpy(np.log(often / (1 - often)).astype(np.float32))
@@ -73,29 +109,30 @@ class Learner(nn.Module):
         lower = [{"params": list(layer.parameters()), "highest": RATE * LOWER**depth} for depth, layer in heights]
         return [{"params": list(self.head.parameters()), "highest": HEAD_RATE}, *lower]
 
-    def reader(self, sentences: Sentences) -> SentenceEmotions:
+    def reader(self, sentences: Sentences) -> SentenceModel:
         weight, bias = (parameter.detach().numpy() for parameter in (self.head.weight, self.head.bias))
-        return SentenceEmotions(sentences, weight.T.copy(), bias.copy())
+        return SentenceModel(sentences, weight.T.copy(), bias.copy())
 
     def state(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.state_dict().items()}
 
 
 def learn(
-    sentences: Sentences, train: Labelled, dev: Labelled, plan: Plan,
+    sentences: Sentences, passed: Passed, truth: np.ndarray, dev: Labelled | None, plan: Plan,
     say: Callable[[str], None] = lambda _: None, checkpoint: Checkpoint = NOWHERE,
-) -> SentenceEmotions:  # fmt: skip
-    """The very encoder is changed. With a checkpoint of the same training it goes on from there."""
+) -> SentenceModel:  # fmt: skip
+    """From texts that have passed the lower layers; truth bool [texts, labels]. The very encoder is changed. With a
+    checkpoint of the same training it goes on from there."""
     torch.manual_seed(plan.seed)
-    learner = Learner(sentences, train.labels)
+    learner = Learner(sentences, truth)
     optimizer = torch.optim.AdamW(learner.groups(), weight_decay=WEIGHT_DECAY)
     known = taken_up(checkpoint, learner, optimizer)
     at = Progress(**known) if known else Progress(learner.state())
-    ids, labels = sentences.ids(train.texts), torch.from_numpy(train.labels.astype(np.float32))
+    labels, lengths = torch.from_numpy(truth.astype(np.float32)), [len(one) for one in passed.states]
     begun = time.process_time() - at.spent_s
     while at.epoch < plan.epochs and at.spent_s < 60 * plan.minutes:
         order = np.random.default_rng([plan.seed, at.epoch])
-        groups = list(schedule.batches([len(row) for row in ids], BATCH, order))
+        groups = list(schedule.batches(lengths, BATCH, order))
         learner.train()
         for chosen in groups[at.step :]:
             steps = plan.epochs * len(groups)
@@ -103,7 +140,7 @@ def learn(
             for group in optimizer.param_groups:
                 group["lr"] = group["highest"] * schedule.pace(step, steps)
             torch.manual_seed(hash((plan.seed, at.epoch, at.step)))  # what drops out is the same after an interruption
-            loss = _loss(sentences, learner.head, padded([ids[row] for row in chosen]), labels[chosen])
+            loss = _loss(sentences, learner.head, passed.batch(chosen), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -116,11 +153,12 @@ def learn(
             if step >= steps:
                 break
         learner.eval()
-        missed = cross_entropy(learner.reader(sentences).read(dev.texts)[0], dev.labels)
+        missed = cross_entropy(learner.reader(sentences).read(dev.texts)[0], dev.labels) if dev else math.nan
         at.epoch, at.step, at.spent_s = at.epoch + 1, 0, time.process_time() - begun
-        if missed < at.best:
+        if dev is None or missed < at.best:
             at.best, at.kept = missed, learner.state()
-        say(f"sentences, epoch {at.epoch} of {plan.epochs}, {at.spent_s:.0f} s: {missed:.4f} nats a label of dev")
+        told = f": {missed:.4f} nats a label of dev" if dev else ""
+        say(f"sentences, epoch {at.epoch} of {plan.epochs}, {at.spent_s:.0f} s{told}")
     checkpoint.keep(_packed(at, learner, optimizer))
     learner.load_state_dict(at.kept)
     return learner.reader(sentences)
@@ -138,11 +176,24 @@ def digest(texts: pathlib.Path, encoder: pathlib.Path, plan: Plan) -> str:
 
 
 def _loss(sentences: Sentences, head: nn.Linear, batch: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
-    """Binary cross-entropy, summed over the labels; labels float [b, 28]."""
+    """Binary cross-entropy, summed over the labels; labels float [b, labels]."""
+    with _in_bfloat16():
+        logits = head(F.dropout(sentences.encoder.upper(*batch), DROPOUT)).float()
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(1).mean()
+
+
+@contextlib.contextmanager
+def _in_bfloat16() -> Iterator[None]:
     # torch's fused attention is slow in bfloat16 where there is a mask
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        logits = head(F.dropout(sentences.encoder(*batch), DROPOUT)).float()
-    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(1).mean()
+        yield
+
+
+def _batches(rows: Sequence[Sized]) -> Iterator[np.ndarray]:
+    """Rows of like length together: little padding."""
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    for start in range(0, len(order), BATCH):
+        yield order[start : start + BATCH]
 
 
 def _packed(at: Progress, learner: Learner, optimizer: torch.optim.Optimizer) -> bytes:
