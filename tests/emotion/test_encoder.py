@@ -221,6 +221,7 @@ def test_praise_is_learnt_with_it_and_read_from_the_model_alone(
 ) -> None:
     monkeypatch.setattr(sentences, "RATE", 3e-3)  # the reviews are few
     monkeypatch.setattr(sentences, "HEAD_RATE", 2e-2)
+    monkeypatch.setattr(sentences, "BATCH", 8)
     rng, rows = np.random.default_rng(0), []
     for number in range(80):
         word, other = rng.choice(GLAD if number % 2 else SAD), rng.choice(["day", "song", "is"])
