@@ -55,6 +55,8 @@ def _trained(night: Night) -> Iterator[tuple[str, Stored]]:
 
         encoder = files.get("sentence_encoder")
         yield "english_affect", affect.train_affect(files["english_affect"], emotions, encoder, seed)
+    if "chinese_encoder" in files and "chinese_reviews" not in files:
+        raise InputError("emotion.training: chinese_encoder needs chinese_reviews, which it learns")
     if "chinese_reviews" in files:
         yield "chinese", _reviews(night, files)
     if "notes" in files or "sound" in files:

@@ -10,7 +10,8 @@ import symusic
 
 from musai import config
 from musai.emotion.models import Models
-from musai.emotion.training import heads, measures
+from musai.emotion.training import chinese, heads, measures
+from musai.emotion.training.sentences import Plan
 from musai.errors import InputError
 from musai.music.midi import read_midi
 from musai.steps import train_emotion
@@ -76,4 +77,32 @@ def test_emotions_are_not_trained_from_under_valence_and_arousal():
     settings = config.load([], ["emotion.training={english_emotions: goemotions}"])
     night = types.SimpleNamespace(config=settings, latest=lambda table: None, progress=print)
     with pytest.raises(InputError, match="english_emotions needs english_affect"):
+        train_emotion.run(night)
+
+
+def test_an_encoder_learns_reviews_and_keeps_how_far_it_is_in_the_run(tmp_path, monkeypatch):
+    (tmp_path / "reviews.csv").write_text("label,review\n", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    removed: list[str] = []
+    storage = types.SimpleNamespace(uri=lambda path: f"s3://bucket/{path}", delete=removed.append)
+    given = [f"emotion.training={{chinese_reviews: {tmp_path}/reviews.csv, chinese_encoder: {tmp_path}}}", "seed=3"]
+    places = []
+    monkeypatch.setattr(chinese, "train_reviews", lambda *arguments: arguments)
+    for minutes in (5, 7):
+        settings = config.load([], [*given, f"emotion.encoder_minutes={minutes}"])
+        run = types.SimpleNamespace(storage=storage)
+        night = types.SimpleNamespace(config=settings, latest=lambda table: None, progress=print, run=run)
+        (name, (path, seed, _, folder, plan, checkpoints)) = next(train_emotion._trained(night))
+        assert (name, path, seed, folder) == ("chinese", tmp_path / "reviews.csv", 3, tmp_path)
+        assert plan == Plan(chinese.EPOCHS, minutes, 3)
+        places += [checkpoints(number).place for number in range(3)]
+    assert len(set(places)) == 6
+    assert {place.rsplit("/", 1)[0] for place in places} == {f"s3://bucket/{train_emotion.CHECKPOINTS}"}
+    assert removed == [train_emotion.CHECKPOINTS] * 2
+
+
+def test_an_encoder_without_reviews_is_refused():
+    settings = config.load([], ["emotion.training={chinese_encoder: folder}"])
+    night = types.SimpleNamespace(config=settings, latest=lambda table: None, progress=print)
+    with pytest.raises(InputError, match="chinese_encoder needs chinese_reviews"):
         train_emotion.run(night)
