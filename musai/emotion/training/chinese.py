@@ -22,7 +22,7 @@ from musai.emotion.training.sentences import Passed, Plan, described, learn
 from musai.emotion.weights import Card, Stored, stored
 
 FOLDS, STRENGTH = 5, 5.0
-EPOCHS = 1  # of a sentence encoder: a second gained nothing on four fifths of the hotel reviews
+EPOCHS = 1  # of a sentence encoder, which learns a time a fold and once more
 Checkpoints = Callable[[int], Checkpoint]  # of each of several trainings
 COMMAND = "musai run train_emotion emotion.training.chinese_reviews=FILE"
 
