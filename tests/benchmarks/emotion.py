@@ -98,7 +98,7 @@ def encoded() -> None:
 
 
 def chinese_words() -> None:
-    """With a sentence encoder too, whose folder $MUSAI_CHINESE_ENCODER names (small_e5.py makes one): half an hour
+    """With a sentence encoder too, whose folder $MUSAI_CHINESE_ENCODER names (small_e5.py makes one): 20 minutes
     more; it goes on where it was stopped."""
     given, sets = review_data.review_sets(), review_data.sets_apart()
     texts, praise = sets.pop("hotels")
