@@ -2,6 +2,7 @@
 
 import types
 import zlib
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,8 @@ def test_an_encoder_learns_reviews_and_keeps_how_far_it_is_in_the_run(tmp_path, 
         settings = config.load([], [*given, f"emotion.encoder_minutes={minutes}"])
         run = types.SimpleNamespace(storage=storage)
         night = types.SimpleNamespace(config=settings, latest=lambda table: None, progress=print, run=run)
-        (name, (path, seed, _, folder, plan, checkpoints)) = next(train_emotion._trained(night))
+        name, arguments = next(train_emotion._trained(night))
+        path, seed, _, folder, plan, checkpoints = cast(tuple[Any, ...], arguments)
         assert (name, path, seed, folder) == ("chinese", tmp_path / "reviews.csv", 3, tmp_path)
         assert plan == Plan(chinese.EPOCHS, minutes, 3)
         places += [checkpoints(number).place for number in range(3)]
