@@ -7,7 +7,7 @@ Only what is counted of tracks is added up over the tasks.
 Plays are whole millionths. As three integers they add up exactly in any order, whatever the sum (`EXACT`).
 
 Memory of a task: that of some CHUNK_ROWS of interactions, or of a listener's where they are more, and of the items:
-190 MB to count and 270 MB to build 4 million pairs of 50,000 tracks (ids of 15 characters).
+200 MB to count and 300 MB to build 4 million pairs of 50,000 tracks (ids of 15 characters).
 """
 
 from __future__ import annotations
