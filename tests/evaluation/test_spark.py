@@ -29,7 +29,7 @@ def test_files_of_the_training_part_are_in_order(
             train.write.parquet(str(tmp_path / f"100%20 {name}"))
             system, names = data_files(str(tmp_path / f"100%20 {name}"))
             found = [one for one in (building.count(system, file) for file in names) if one.users]
-            assert all(one.last < other.first for one, other in itertools.pairwise(found))  # type: ignore[operator]
+            assert all(one.last < other.first for one, other in itertools.pairwise(found))
             assert sum(sum(one.tracks["interactions"].to_pylist()) for one in found) + held_out.count() == 3000
     finally:
         spark.conf.set("spark.sql.adaptive.enabled", before)
