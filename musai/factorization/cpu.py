@@ -31,6 +31,8 @@ ROUNDING = np.float32(3e-7)  # of a product with Y^T Y, against its mean eigenva
 
 # NaN and infinity stay what they are, and are what a division by 0 gives
 _fast = functools.partial(compiled, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+# in one piece: linked to others, what was just compiled adds in another order than what the cache holds of it
+_part = functools.partial(_fast, inline="always")
 
 
 class Solver:
@@ -134,7 +136,7 @@ def _solve(
                 direction[k] = residual[k] + turn * direction[k]
 
 
-@_fast
+@_part
 def _fill(tile: np.ndarray, theirs: np.ndarray, mine: np.ndarray) -> None:
     for n in range(len(mine)):
         column = mine[n]
@@ -142,7 +144,7 @@ def _fill(tile: np.ndarray, theirs: np.ndarray, mine: np.ndarray) -> None:
             tile[n, k] = theirs[column, k]
 
 
-@_fast
+@_part
 def _add(
     tile: np.ndarray,
     theirs: np.ndarray,
@@ -162,7 +164,7 @@ def _add(
         _spread(tile[: len(part)], weights[start : start + len(part)], wanted, vector, out)
 
 
-@_fast
+@_part
 def _pull(square: np.ndarray, penalty: np.float32, vector: np.ndarray, out: np.ndarray) -> None:
     """out = -(Y^T Y + l I) v."""
     width = len(vector)
@@ -177,7 +179,7 @@ def _pull(square: np.ndarray, penalty: np.float32, vector: np.ndarray, out: np.n
             out[k] -= vector[j] * square[j, k]
 
 
-@_fast
+@_part
 def _spread(vectors: np.ndarray, weights: np.ndarray, wanted: np.float32, vector: np.ndarray, out: np.ndarray) -> None:
     """out += sum over i of (wanted (1 + g_i) - g_i y_i . v) y_i; the y_i: float32 [n, f], 1 + g_i: [n]."""
     (many, width), one = vectors.shape, np.float32(1)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import pathlib
+import subprocess
+import sys
 import types
 from typing import Any
 
@@ -182,6 +186,24 @@ def test_what_32_bits_cannot_hold_is_no_number() -> None:
     solver = cpu.Solver(sides, (np.zeros(2), np.zeros(3)), start, 1)
     solver.solve(0)
     assert not np.isfinite(solver.factors()[0]).any()
+
+
+def test_what_was_just_compiled_and_what_the_cache_holds_give_the_same_bits(tmp_path: pathlib.Path) -> None:
+    script = """
+import numpy as np, scipy.sparse as sp
+from musai.factorization import cpu
+draw = np.random.default_rng(0)
+rows = sp.csr_matrix((1 + 9 * draw.random((60, 40)) * (draw.random((60, 40)) < 0.3)).astype(np.float32))
+start = tuple(draw.random((n, 8), np.float32) for n in rows.shape)
+solver = cpu.Solver((rows, rows.T.tocsr()), tuple(np.full(n, 0.05) for n in rows.shape), start, 1)
+for _ in range(5):
+    solver.solve(0), solver.solve(1)
+print(solver.factors()[0].tobytes().hex())
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    found = [subprocess.run(command, env=environment, check=True, capture_output=True).stdout for _ in range(2)]
+    assert found[0] == found[1]
 
 
 def test_seed_0_is_reproducible_and_another_seed_is_another_start() -> None:
