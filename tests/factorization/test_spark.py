@@ -17,7 +17,7 @@ from scipy.sparse import random as random_sparse
 
 from musai import config
 from musai.errors import InputError, MusaiError
-from musai.factorization import als
+from musai.factorization import als, devices
 from musai.factorization.spark import (
     ARROW_SCHEMA,
     Side,
@@ -135,7 +135,8 @@ def test_errors_of_the_task_keep_their_class_and_text(
     assert (type(diverged.value), str(diverged.value)) == (MusaiError, als.DIVERGED)
 
 
-def test_what_is_known_beforehand_starts_no_task(spark: SparkSession) -> None:
+def test_what_is_known_beforehand_starts_no_task(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "choose", lambda device: "gpu")
     sides = {side: Side(rows, "/nowhere", "", "", "") for side, rows in (("user", 2**25), ("track", ITEMS))}
     with pytest.raises(InputError, match="33,554,432 users x 64 factors"):
         train_in_one_task(spark, "/nowhere", sides, settings(factors=64), 0, {})
