@@ -29,9 +29,10 @@ PIECES = 16  # of a side for each thread: one that ends early takes the next
 SMALL = 1e-20  # of a squared residual: the row is solved
 ROUNDING = np.float32(3e-7)  # of a product with Y^T Y, against its mean eigenvalue
 
-# NaN and infinity stay what they are, and are what a division by 0 gives
-_fast = functools.partial(compiled, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-# in one piece: linked to others, what was just compiled adds in another order than what the cache holds of it
+# NaN and infinity stay what they are, and are what a division by 0 gives. Not "contract": what was just compiled fuses
+# other products and sums than what the cache holds of it
+_fast = functools.partial(compiled, fastmath={"reassoc", "nsz"}, error_model="numpy")
+# likewise in one piece, not linked to others
 _part = functools.partial(_fast, inline="always")
 
 
