@@ -178,16 +178,6 @@ def test_more_factors_than_the_matrix_has_ranks_at_regularization_0(factors: int
     np.testing.assert_allclose(scores(found), 1, atol=1e-3)
 
 
-def test_what_32_bits_cannot_hold_is_no_number() -> None:
-    """y y' is 0, and its inverse is asked for."""
-    ones = csr_matrix(np.ones((2, 3), np.float32))
-    sides = (ones * np.float32(1e30), ones.T.tocsr())
-    start = (np.ones((2, 2), np.float32), np.full((3, 2), 1e-30, np.float32))
-    solver = cpu.Solver(sides, (np.zeros(2), np.zeros(3)), start, 1)
-    solver.solve(0)
-    assert not np.isfinite(solver.factors()[0]).any()
-
-
 def test_what_was_just_compiled_and_what_the_cache_holds_give_the_same_bits(tmp_path: pathlib.Path) -> None:
     script = """
 import numpy as np, scipy.sparse as sp
