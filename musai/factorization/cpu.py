@@ -32,7 +32,7 @@ ROUNDING = np.float32(3e-7)  # of a product with Y^T Y, against its mean eigenva
 # NaN and infinity stay what they are, and are what a division by 0 gives. Not "contract": what was just compiled fuses
 # other products and sums than what the cache holds of it
 _fast = functools.partial(compiled, fastmath={"reassoc", "nsz"}, error_model="numpy")
-# likewise in one piece, not linked to others
+# part of `_solve` itself, for the same reason: linked to it, the two were optimised differently
 _part = functools.partial(_fast, inline="always")
 
 
