@@ -27,12 +27,13 @@ STEPS = 3
 TILE = 1 << 18  # numbers of the other side's vectors that lie side by side: they stay in a core's cache
 PIECES = 16  # of a side for each thread: one that ends early takes the next
 SMALL = 1e-20  # of a squared residual: the row is solved
+APART = 512  # numbers between what a loop reads and what it writes. Where they lie closer than the numbers that a
+# vectorised loop takes at once, its scalar form runs, which adds up in another order: the bits would depend on malloc
 ROUNDING = np.float32(3e-7)  # of a product with Y^T Y, against its mean eigenvalue
 
-# NaN and infinity stay what they are, and are what a division by 0 gives. Not "contract": what was just compiled fuses
-# other products and sums than what the cache holds of it
+# NaN and infinity stay what they are, and are what a division by 0 gives
 _fast = functools.partial(compiled, fastmath={"reassoc", "nsz"}, error_model="numpy")
-# part of `_solve` itself, for the same reason: linked to it, the two were optimised differently
+# part of `_solve` itself: linked to it, the two were optimised differently
 _part = functools.partial(_fast, inline="always")
 
 
@@ -96,9 +97,8 @@ def _solve(
     side by side."""
     width = ours.shape[1]
     tile = np.empty((tile_rows, width), np.float32)
-    # three arrays: numba would not know the rows of one to be contiguous
-    direction, residual = np.empty(width, np.float32), np.empty(width, np.float32)
-    change = np.empty(width, np.float32)
+    space = np.empty((3, APART + width + APART), np.float32)
+    direction, residual, change = _middle(space[0]), _middle(space[1]), _middle(space[2])
     flat = np.float32(0)
     for k in range(width):
         flat += ROUNDING * square[k, k] / np.float32(width)
@@ -135,6 +135,11 @@ def _solve(
             turn = size / last
             for k in range(width):
                 direction[k] = residual[k] + turn * direction[k]
+
+
+@_part
+def _middle(row: np.ndarray) -> np.ndarray:
+    return row[APART : len(row) - APART]
 
 
 @_part

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
-import os
-import pathlib
-import subprocess
-import sys
 import types
 from typing import Any
 
@@ -178,22 +175,28 @@ def test_more_factors_than_the_matrix_has_ranks_at_regularization_0(factors: int
     np.testing.assert_allclose(scores(found), 1, atol=1e-3)
 
 
-def test_what_was_just_compiled_and_what_the_cache_holds_give_the_same_bits(tmp_path: pathlib.Path) -> None:
-    script = """
-import numpy as np, scipy.sparse as sp
-from musai.factorization import cpu
-draw = np.random.default_rng(0)
-rows = sp.csr_matrix((1 + 9 * draw.random((60, 40)) * (draw.random((60, 40)) < 0.3)).astype(np.float32))
-start = tuple(draw.random((n, 8), np.float32) for n in rows.shape)
-solver = cpu.Solver((rows, rows.T.tocsr()), tuple(np.full(n, 0.05) for n in rows.shape), start, 1)
-for _ in range(5):
-    solver.solve(0), solver.solve(1)
-print(solver.factors()[0].tobytes().hex())
-"""
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", script]
-    found = [subprocess.run(command, env=environment, check=True, capture_output=True).stdout for _ in range(2)]
-    assert found[0] == found[1]
+@pytest.mark.parametrize("factors", [8, 16, 24])
+def test_where_the_memory_lies_changes_no_bit(factors: int) -> None:
+    """Vectors that a loop reads and writes may lie side by side, as malloc likes."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    draw = np.random.default_rng(0)
+    rows = weights(users=60, items=50, density=0.3)
+    rows.data += 1
+    start, theirs = (draw.random((n, factors), np.float32) - np.float32(0.3) for n in rows.shape)
+    common = (64, rows.indptr, rows.indices, rows.data, np.ones(60, np.float32), theirs.T @ theirs, theirs)
+    found = set()
+    for _ in range(1000):
+        taken = [libc.malloc(int(size)) for size in draw.integers(4 * factors, 4 * factors + 160, 400)]
+        draw.shuffle(taken)
+        for address in taken[:200]:
+            libc.free(address)
+        ours = start.copy()
+        cpu._solve(0, 60, *common, ours)
+        found.add(ours.tobytes())
+        for address in taken[200:]:
+            libc.free(address)
+    assert len(found) == 1
 
 
 def test_seed_0_is_reproducible_and_another_seed_is_another_start() -> None:
