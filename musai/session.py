@@ -121,6 +121,19 @@ def is_local(session: SparkSession) -> bool:
     return master.startswith("local") and not master.startswith("local-cluster")
 
 
+def each_number(
+    session: SparkSession, count: int, work: Callable[[int], Iterator[pa.RecordBatch]], schema: str
+) -> DataFrame:
+    """The batches of `work(number)` for every number below `count`, each in a task of its own."""
+
+    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from work(number)
+
+    return session.range(0, count, 1, count).mapInArrow(task, schema)
+
+
 def one_task(
     session: SparkSession, work: Callable[[int], Iterator[pa.RecordBatch]], schema: str, gpu: bool = False
 ) -> DataFrame:

@@ -25,7 +25,7 @@ from musai.days.folders import GOOD, REJECTED, Judge, Kept, begins
 from musai.inputs import places
 from musai.inputs import spark as inputs
 from musai.inputs.headers import Survey
-from musai.session import cores
+from musai.session import cores, each_number
 from musai.storage import Storage
 from musai.warehouse import task_files
 from musai.warehouse.task_files import Place
@@ -346,15 +346,14 @@ def merge(
     ]
     listeners = sums.ranges(runs, 2 * cores(spark))
 
-    def task(batches: Batches) -> Batches:
-        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            found = sums.merged(runs, listeners[number], night)
-            rows = found.rows.to_batches(task_files.GROUP_ROWS)
-            for part in task_files.stored(((TABLE, batch) for batch in rows), {TABLE: place}, number):
-                yield _widened({name: part[name] for name in part.schema.names})
-            yield _widened({name: pa.array([getattr(found, name)]) for name in ("used", "outside", "erased")})
+    def work(number: int) -> Batches:
+        found = sums.merged(runs, listeners[number], night)
+        rows = found.rows.to_batches(task_files.GROUP_ROWS)
+        for part in task_files.stored(((TABLE, batch) for batch in rows), {TABLE: place}, number):
+            yield _widened({name: part[name] for name in part.schema.names})
+        yield _widened({name: pa.array([getattr(found, name)]) for name in ("used", "outside", "erased")})
 
-    rows = spark.range(0, len(listeners), 1, len(listeners)).mapInArrow(task, MERGED).collect()
+    rows = each_number(spark, len(listeners), work, MERGED).collect()
     numbers = {name: sum(row[name] or 0 for row in rows) for name in ("used", "outside", "erased")}
     return [row for row in rows if row["table"] is not None], numbers
 

@@ -17,6 +17,7 @@ from musai.config import Evaluation
 from musai.evaluation import key_order, lists
 from musai.evaluation.key_order import Stretch
 from musai.matrix.reading import data_files
+from musai.session import each_number
 from musai.storage import file_system
 
 
@@ -98,14 +99,11 @@ def _stretches(session: SparkSession, uri: str, key: Sequence[str]) -> list[Stre
     """Of each file under `uri`, one task a file."""
     names, width = data_files(uri)[1], list(key)
 
-    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        system, _ = file_system(uri)
-        for batch in batches:
-            found = [key_order.stretch(system, names[number], width) for number in batch.column(0).to_pylist()]
-            texts = [json.dumps(dataclasses.astuple(one)) for one in found]
-            yield pa.record_batch({"stretch": pa.array(texts, pa.string())})
+    def look(number: int) -> Iterator[pa.RecordBatch]:
+        found = key_order.stretch(file_system(uri)[0], names[number], width)
+        yield pa.record_batch({"stretch": pa.array([json.dumps(dataclasses.astuple(found))], pa.string())})
 
-    rows = session.range(0, len(names), 1, len(names)).mapInArrow(look, "stretch string").collect()
+    rows = each_number(session, len(names), look, "stretch string").collect()
     found = (json.loads(row["stretch"]) for row in rows)
     return [Stretch(n, ascending, first and tuple(first), last and tuple(last)) for n, ascending, first, last in found]
 
@@ -161,19 +159,16 @@ def looked_at(session: SparkSession, recommendations: str, interactions: str) ->
     """The lists and the interactions of two tables, by where they lie (URIs)."""
     names = data_files(recommendations)[1]
 
-    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def look(number: int) -> Iterator[pa.RecordBatch]:
         system, _ = file_system(recommendations)
         heard_in, heard_files = data_files(interactions)
         heard = dataset.dataset(heard_files, format="parquet", filesystem=heard_in)
-        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            for piece in lists.pieces(system, names[number], heard):
-                count = np.zeros(len(piece.users), np.int64)
-                count[:1] = piece.heard
-                yield pa.record_batch(
-                    [piece.users, pa.array(piece.sizes), pa.array(count)], ["user_id", "size", "heard"]
-                )
+        for piece in lists.pieces(system, names[number], heard):
+            count = np.zeros(len(piece.users), np.int64)
+            count[:1] = piece.heard
+            yield pa.record_batch([piece.users, pa.array(piece.sizes), pa.array(count)], ["user_id", "size", "heard"])
 
-    found = session.range(0, len(names), 1, len(names)).mapInArrow(look, "user_id string, size bigint, heard bigint")
+    found = each_number(session, len(names), look, "user_id string, size bigint, heard bigint")
     return Lists(found.persist(StorageLevel.DISK_ONLY))
 
 

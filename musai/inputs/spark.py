@@ -30,6 +30,7 @@ from musai.inputs import headers, lines, listing, parquet_types, places, records
 from musai.inputs.headers import Group, Survey, reason_of
 from musai.inputs.listing import Entry
 from musai.inputs.sources import Source
+from musai.session import each_number
 
 VERIFIED_BY_DRIVER = 256 * 2**20  # bytes of gzip and Parquet up to which the driver reads them through itself
 SETTINGS = {
@@ -148,20 +149,19 @@ def _python_lines(spark: SparkSession, source: Source, group: Group) -> DataFram
     separator, quote, multiline = group.form.separator or "", source.format.quote, source.multiline
     multiline = multiline and group.form.kind == "csv"
 
-    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for entry in (entries[index] for batch in batches for index in batch.column(0).to_pylist()):
-            with listing.opened(entry.path) as raw:
-                stream = listing.unpacked(raw) if packed else raw
-                waiting: list[records.Record] = []
-                for record in records.records(stream, encoding, separator, quote, multiline):
-                    waiting.append(record)
-                    if len(waiting) == 4096:
-                        yield _batch(entry, waiting)
-                        waiting = []
-                yield _batch(entry, waiting)
+    def work(number: int) -> Iterator[pa.RecordBatch]:
+        with listing.opened(entries[number].path) as raw:
+            stream = listing.unpacked(raw) if packed else raw
+            waiting: list[records.Record] = []
+            for record in records.records(stream, encoding, separator, quote, multiline):
+                waiting.append(record)
+                if len(waiting) == 4096:
+                    yield _batch(entries[number], waiting)
+                    waiting = []
+            yield _batch(entries[number], waiting)
 
     schema = "_file string, _block bigint, _row bigint, _line bigint, _text string, _valid boolean, _raw binary"
-    return spark.range(0, len(entries), 1, len(entries)).mapInArrow(task, schema)
+    return each_number(spark, len(entries), work, schema)
 
 
 def _batch(entry: Entry, found: Sequence[records.Record]) -> pa.RecordBatch:
@@ -294,13 +294,11 @@ def _broken(entry: Entry, columns: list[str] | None) -> str | None:
 
 
 def _broken_by_spark(spark: SparkSession, tasks: Sequence[tuple[Entry, list[str] | None]]) -> list[tuple[str, Any]]:
-    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            numbers = batch.column(0)
-            found = pa.array([_broken(*tasks[index]) for index in numbers.to_pylist()], pa.string())
-            yield pa.RecordBatch.from_arrays([numbers, found], names=["id", "reason"])
+    def look(number: int) -> Iterator[pa.RecordBatch]:
+        found = [pa.array([number], pa.int64()), pa.array([_broken(*tasks[number])], pa.string())]
+        yield pa.RecordBatch.from_arrays(found, names=["id", "reason"])
 
-    rows = spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(look, "id bigint, reason string").collect()
+    rows = each_number(spark, len(tasks), look, "id bigint, reason string").collect()
     return [(tasks[row["id"]][0].name, row["reason"]) for row in rows]
 
 

@@ -16,6 +16,7 @@ from musai.config import Matrix
 from musai.errors import MusaiError
 from musai.matrix import building
 from musai.matrix.reading import data_files, read_table
+from musai.session import each_number
 from musai.storage import file_system
 from musai.warehouse import task_files
 from musai.warehouse.task_files import Place
@@ -54,17 +55,15 @@ def count(session: SparkSession, uri: str, until: dt.datetime) -> Counted:
     """
     names = data_files(uri)[1]
 
-    def look(batches: Batches) -> Batches:
-        system, _ = file_system(uri)
-        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            found = building.count(system, names[number])
-            heard = dict(zip(building.EXACT, found.heard, strict=True))
-            told = {"file": number, "users": found.users, "first": found.first, "last": found.last, **heard}
-            yield _widened({name: pa.array([value]) for name, value in told.items()}, 1)
-            for batch in found.tracks.to_batches(task_files.GROUP_ROWS):
-                yield _widened({name: batch[name] for name in TRACK}, batch.num_rows)
+    def look(number: int) -> Batches:
+        found = building.count(file_system(uri)[0], names[number])
+        heard = dict(zip(building.EXACT, found.heard, strict=True))
+        told = {"file": number, "users": found.users, "first": found.first, "last": found.last, **heard}
+        yield _widened({name: pa.array([value]) for name, value in told.items()}, 1)
+        for batch in found.tracks.to_batches(task_files.GROUP_ROWS):
+            yield _widened({name: batch[name] for name in TRACK}, batch.num_rows)
 
-    found = session.range(0, len(names), 1, len(names)).mapInArrow(look, COUNTED).persist(StorageLevel.DISK_ONLY)
+    found = each_number(session, len(names), look, COUNTED).persist(StorageLevel.DISK_ONLY)
     files = found.where("file IS NOT NULL").orderBy("file").collect()
     ends = [(row["first"], row["last"]) for row in files if row["users"]]
     if any(before[1] >= after[0] for before, after in itertools.pairwise(ends)):
@@ -114,12 +113,9 @@ def build(
     uri, starts, totals = counted.uri, counted.starts, counted.totals
     names = data_files(uri)[1]
 
-    def work(batches: Batches) -> Batches:
-        system, _ = file_system(uri)
-        known = None
-        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            known = known or read_table(items, ["item_index", "track_id", "interactions"])
-            rows = building.build(system, names[number], starts[number], known, totals, settings)
-            yield from task_files.stored(rows, places, number)
+    def work(number: int) -> Batches:
+        known = read_table(items, ["item_index", "track_id", "interactions"])
+        rows = building.build(file_system(uri)[0], names[number], starts[number], known, totals, settings)
+        return task_files.stored(rows, places, number)
 
-    return session.range(0, len(names), 1, len(names)).mapInArrow(work, task_files.PARTS).collect()
+    return each_number(session, len(names), work, task_files.PARTS).collect()

@@ -16,6 +16,7 @@ from musai.ranking import rows as rows_of
 from musai.ranking.blocks import Lists
 from musai.ranking.listeners import Listeners
 from musai.ranking.models import Sources
+from musai.session import each_number
 from musai.warehouse import task_files
 from musai.warehouse.task_files import Place
 
@@ -29,11 +30,10 @@ def recommend(
     """The lists of the listeners as the table `recommendations`, sorted by its key. A block keeps its listeners
     whatever the number of partitions."""
 
-    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number in _numbers(batches):
-            yield from _ranked(listeners, sources, lists, partitions, number)
+    def score(number: int) -> Iterator[pa.RecordBatch]:
+        return _ranked(listeners, sources, lists, partitions, number)
 
-    return _tasks(session, partitions).mapInArrow(score, SCHEMA)
+    return each_number(session, partitions, score, SCHEMA)
 
 
 def stored(
@@ -41,20 +41,11 @@ def stored(
 ) -> DataFrame:
     """The same rows, written by the tasks to their place: its files as rows of `task_files.PARTS`."""
 
-    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number in _numbers(batches):
-            rows = _ranked(listeners, sources, lists, partitions, number)
-            yield from task_files.stored(((TABLE, batch) for batch in rows), {TABLE: place}, number)
+    def score(number: int) -> Iterator[pa.RecordBatch]:
+        rows = _ranked(listeners, sources, lists, partitions, number)
+        return task_files.stored(((TABLE, batch) for batch in rows), {TABLE: place}, number)
 
-    return _tasks(session, partitions).mapInArrow(score, task_files.PARTS)
-
-
-def _tasks(session: SparkSession, partitions: int) -> DataFrame:
-    return session.range(0, partitions, 1, partitions)
-
-
-def _numbers(batches: Iterator[pa.RecordBatch]) -> Iterator[int]:
-    return (number for batch in batches for number in batch.column(0).to_pylist())
+    return each_number(session, partitions, score, task_files.PARTS)
 
 
 def _ranked(

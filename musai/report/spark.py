@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+import pyarrow.dataset as ds
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from musai.config import Report
 from musai.evaluation.ranking_metrics import listener_groups
 from musai.report.facts import Embedded, Rows
+from musai.storage import file_system
 
 PLACES = 12  # of a list
 HEARD = 8  # tracks a listener played most
@@ -25,14 +25,15 @@ JOB_ROWS = 2_000
 Read = Callable[[str], DataFrame | None]
 
 
-def gathered(session: SparkSession, read: Read, settings: Report, seed: int) -> dict[str, Any]:
-    """The facts that come out of the run's tables; `read` gives a table, or None where the run lacks it."""
-    users, recommendations, interactions = (_there(read, name) for name in ("users", "recommendations", "interactions"))
-    listeners = _drawn(users, "user_id", settings.listeners, seed)
+def gathered(
+    session: SparkSession, read: Read, uri: Callable[[str], str], settings: Report, seed: int
+) -> dict[str, Any]:
+    """The facts that come out of the run's tables. `read` gives a table, or None where the run lacks it; `uri`: where
+    it lies."""
+    listeners = _drawn(_there(read, "users"), "user_id", settings.listeners, seed)
     ids = [row["user_id"] for row in listeners]
-    lists = _of_users(recommendations, ids, F.col("rank") <= PLACES).orderBy("user_id", "list", "rank")
-    listed = _rows(lists, "user_id", "list", "rank", "track_id", "source", "because_track_id")
-    heard = _most_played(interactions, ids)
+    listed = _listed(uri("recommendations"), ids)
+    heard = _most_played(uri("interactions"), ids)
     emotions, labels = _emotions(read("track_emotions"), settings.tracks, seed)
     embedded = _embedded(read("track_embeddings"), settings.tracks, seed)
     created, verdicts = _created(read("generated_tracks"), settings.created)
@@ -80,21 +81,25 @@ def _drawn(frame: DataFrame, key: str, count: int, seed: int) -> Rows:
     return _rows(frame.orderBy(F.xxhash64(F.lit(seed), F.lit("report"), key), key).limit(count))
 
 
-def _is_any(column: str, values: Sequence[str]) -> Column:
-    """Equal to one of the values: by hash for each row, and as alternatives that Parquet's readers use to skip what
-    holds none of them; of a long IN list Spark passes on the least and the greatest value alone."""
-    alternatives = [F.col(column) == F.lit(value) for value in values]
-    return F.col(column).isin(*values) & functools.reduce(operator.or_, alternatives, F.lit(False))
+def _of_users(uri: str, ids: Sequence[str], columns: Sequence[str], also: ds.Expression) -> pa.Table:
+    """Rows of a table that lies by listener: only the pieces of its files are read that may hold one of them."""
+    system, path = file_system(uri)
+    table = ds.dataset(path, format="parquet", filesystem=system, partitioning=None)
+    return table.to_table(columns=list(columns), filter=ds.field("user_id").isin(list(ids)) & also)
 
 
-def _of_users(frame: DataFrame, ids: Sequence[str], also: Column) -> DataFrame:
-    return frame.where(_is_any("user_id", ids) & also)
+def _listed(recommendations: str, ids: Sequence[str]) -> Rows:
+    columns = ["user_id", "list", "rank", "track_id", "source", "because_track_id"]
+    rows = _of_users(recommendations, ids, columns, ds.field("rank") <= PLACES)
+    return rows.sort_by([(name, "ascending") for name in columns[:3]]).to_pylist()
 
 
-def _most_played(interactions: DataFrame, ids: Sequence[str]) -> Rows:
-    most_first = Window.partitionBy("user_id").orderBy(F.desc("plays"), "track_id")
-    rows = _of_users(interactions, ids, F.col("plays") > 0).withColumn("place", F.row_number().over(most_first))
-    return _rows(rows.where(F.col("place") <= HEARD).orderBy("user_id", "place").select("user_id", "track_id", "plays"))
+def _most_played(interactions: str, ids: Sequence[str]) -> Rows:
+    rows = _of_users(interactions, ids, ["user_id", "track_id", "plays"], ds.field("plays") > 0)
+    rows = rows.sort_by([("user_id", "ascending"), ("plays", "descending"), ("track_id", "ascending")])
+    user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    place = np.arange(len(user)) - np.searchsorted(user, user)
+    return rows.filter(pa.array(place < HEARD)).to_pylist()
 
 
 def _grouped(listeners: Rows) -> Rows:

@@ -26,7 +26,7 @@ def run(night: Night) -> None:
     def read(table: str) -> DataFrame | None:
         return night.read(table) if table in TABLES and night.has(table) else None
 
-    found = report.gathered(night.session, read, night.config.report, night.config.seed)
+    found = report.gathered(night.session, read, night.run.uri, night.config.report, night.config.seed)
     facts = Facts(
         run_id=record.run_id,
         run_date=record.run_date,

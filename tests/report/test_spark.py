@@ -68,11 +68,24 @@ def tables(spark):
 
 
 @pytest.fixture(scope="module")
-def found(spark, tables):
-    return report.gathered(spark, tables.get, Report(listeners=6, tracks=20, created=5, runs=3), seed=1)
+def gathered(spark, tmp_path_factory):
+    def gather(tables, listeners, tracks, created, runs, seed=1):
+        """With the tables as the night has them: some are read where they lie, by listener."""
+        folder = tmp_path_factory.mktemp("tables")
+        for name in ("recommendations", "interactions"):
+            tables[name].repartitionByRange(3, "user_id").write.parquet(str(folder / name))
+        settings = Report(listeners=listeners, tracks=tracks, created=created, runs=runs)
+        return report.gathered(spark, tables.get, lambda name: str(folder / name), settings, seed)
+
+    return gather
 
 
-def test_samples_are_bounded_drawn_by_seed_and_whole_for_those_drawn(spark, tables, found):
+@pytest.fixture(scope="module")
+def found(gathered, tables):
+    return gathered(tables, listeners=6, tracks=20, created=5, runs=3)
+
+
+def test_samples_are_bounded_drawn_by_seed_and_whole_for_those_drawn(gathered, tables, found):
     listeners = [row["user_id"] for row in found["listeners"]]
     assert len(set(listeners)) == 6
     assert [row["interactions"] for row in found["listeners"]] == sorted(
@@ -85,7 +98,7 @@ def test_samples_are_bounded_drawn_by_seed_and_whole_for_those_drawn(spark, tabl
         heard = [row["track_id"] for row in found["heard"] if row["user_id"] == user]
         assert heard == [f"t{t:02d}" for t in range(19, 19 - report.HEARD, -1)]
     assert len(found["lists"]) == 6 * 2 * report.PLACES
-    again = report.gathered(spark, tables.get, Report(listeners=6, tracks=20, created=5, runs=3), seed=2)
+    again = gathered(tables, listeners=6, tracks=20, created=5, runs=3, seed=2)
     assert {row["user_id"] for row in again["listeners"]} != set(listeners)
 
 
@@ -121,17 +134,16 @@ def test_every_track_that_is_named_is_described(found):
     assert {"t0", "t01"} <= set(found["tracks"])
 
 
-def test_a_created_track_in_a_list_has_a_title(spark, tables):
+def test_a_created_track_in_a_list_has_a_title(spark, gathered, tables):
     lists = spark.createDataFrame([("u00", "made_for_you", 1, "g3", 1.0, "als", None)], SCHEMAS["recommendations"])
-    settings = Report(listeners=30, tracks=1, created=1, runs=1)
-    found = report.gathered(spark, {**tables, "recommendations": lists}.get, settings, seed=1)
+    found = gathered({**tables, "recommendations": lists}, listeners=30, tracks=1, created=1, runs=1)
     assert found["tracks"]["g3"]["artist"] == "MusAI"
     assert found["tracks"]["g3"]["title"].endswith("(happy)")
 
 
-def test_a_run_may_lack_what_is_made_later(spark, tables):
+def test_a_run_may_lack_what_is_made_later(gathered, tables):
     bare = {name: frame for name, frame in tables.items() if name not in (*LATER, "tracks", "rejected_rows")}
-    found = report.gathered(spark, bare.get, Report(listeners=3, tracks=2, created=1, runs=1), seed=1)
+    found = gathered(bare, listeners=3, tracks=2, created=1, runs=1)
     assert (found["emotions"], found["embedded"], found["created"]) == (None, None, None)
     assert (found["labels"], found["verdicts"], found["likeness"], found["reasons"]) == ([], [], [], [])
     assert set(found["tracks"]) >= {"t01", "t21"}
