@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -121,6 +121,14 @@ def is_local(session: SparkSession) -> bool:
     return master.startswith("local") and not master.startswith("local-cluster")
 
 
+def few_rows(session: SparkSession, rows: Sequence[tuple[Any, ...]], schema: str) -> DataFrame:
+    """Rows that the driver has; as Arrow, for Spark would start a Python process to read tuples."""
+    fields = _arrow_schema(schema)
+    columns = zip(*rows, strict=True) if rows else [()] * len(fields)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
+    return session.createDataFrame(pa.Table.from_arrays(arrays, schema=fields), schema)
+
+
 def each_number(
     session: SparkSession, count: int, work: Callable[[int], Iterator[pa.RecordBatch]], schema: str
 ) -> DataFrame:
@@ -147,12 +155,10 @@ def one_task(
     not help. Anything else fails the task, which Spark tries again.
     """
     from pyspark import StorageLevel
-    from pyspark.sql.pandas.types import to_arrow_schema
-    from pyspark.sql.types import StructType
 
     from musai import errors
 
-    fields = to_arrow_schema(cast("StructType", StructType.fromDDL(schema)))
+    fields = _arrow_schema(schema)
     profile = _executor_profile(session, gpu)
     local_threads = cores(session) if profile is None else None
 
@@ -211,3 +217,10 @@ def _executor_cores(session: SparkSession) -> int:
     found = [summaries.apply(number) for number in range(summaries.size())]
     sizes = [int(summary.totalCores()) for summary in found if summary.id() != "driver"]
     return min((size for size in sizes if size > 0), default=1)
+
+
+def _arrow_schema(ddl: str) -> pa.Schema:
+    from pyspark.sql.pandas.types import to_arrow_schema
+    from pyspark.sql.types import StructType
+
+    return to_arrow_schema(cast("StructType", StructType.fromDDL(ddl)))

@@ -21,6 +21,7 @@ from musai.warehouse.task_files import GROUP_ROWS
 
 PIECE_ROWS = 1 << 20
 PAIR = ["user_id", "track_id"]
+NEVER = np.iinfo(np.int64).max  # no pair's number, and after all of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Piece:
 def pieces(system: Any, name: str, interactions: ds.Dataset) -> Iterator[Piece]:
     """Of the Parquet file `name`; a listener may come in two pieces."""
     waiting: list[pa.RecordBatch] = []
-    with pq.ParquetFile(name, filesystem=system) as file:
+    with pq.ParquetFile(name, filesystem=system, read_dictionary=[*PAIR, "list"]) as file:
         for batch in file.iter_batches(GROUP_ROWS, columns=[*PAIR, "list"], use_threads=False):
             waiting.append(batch)
             if sum(one.num_rows for one in waiting) >= PIECE_ROWS:
@@ -47,26 +48,25 @@ def pieces(system: Any, name: str, interactions: ds.Dataset) -> Iterator[Piece]:
 
 
 def _piece(rows: pa.Table, interactions: ds.Dataset) -> Piece:
-    (users, user), (tracks, track), (names, name) = (
-        _coded(rows[column].combine_chunks()) for column in (*PAIR, "list")
-    )
+    (users, user), (tracks, track), (names, name) = (_coded(rows[column]) for column in (*PAIR, "list"))
     made, for_you = (_is(names, one)[name] for one in (MADE_FOR_YOU, FOR_YOU))
     least, greatest = pc.min_max(users).as_py().values()
     among = (ds.field("user_id") >= least) & (ds.field("user_id") <= greatest)
     scanner = interactions.scanner(PAIR, filter=among, batch_size=GROUP_ROWS, use_threads=False)
-    known = [np.zeros(0, np.int64)]
+    pairs = [np.array([NEVER])]
     for batch in scanner.to_batches():  # few lists a listener are many listeners a piece
         of_user, of_track = (_places(batch[column], ids) for column, ids in zip(PAIR, (users, tracks), strict=True))
         there = (of_user >= 0) & (of_track >= 0)
-        known.append(of_user[there] * len(tracks) + of_track[there])
+        pairs.append(of_user[there] * len(tracks) + of_track[there])
     listed = (user * len(tracks) + track)[~made]
-    heard = np.isin(listed, np.concatenate(known))
+    known = np.sort(np.concatenate(pairs))
+    heard = known[np.searchsorted(known, listed)] == listed
     return Piece(int(heard.sum()), users, np.bincount(user[for_you], minlength=len(users)))
 
 
-def _coded(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """(distinct values, the place of each row's among them int64)"""
-    coded = column.dictionary_encode()
+def _coded(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    """(distinct values, the place of each row's among them int64) of a column of dictionaries"""
+    coded = column.unify_dictionaries().combine_chunks()
     return coded.dictionary, coded.indices.to_numpy().astype(np.int64)
 
 
@@ -76,5 +76,6 @@ def _is(names: pa.Array, name: str) -> np.ndarray:
 
 def _places(column: pa.Array, known: pa.Array) -> np.ndarray:
     """Where each row's value stands in `known`, int64; -1: nowhere."""
-    values, code = _coded(column)
-    return pc.index_in(values, known).fill_null(-1).to_numpy().astype(np.int64)[code]
+    coded = column.dictionary_encode()
+    places = pc.index_in(coded.dictionary, known).fill_null(-1).to_numpy().astype(np.int64)
+    return places[coded.indices.to_numpy()]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from musai.config import Config
 from musai.errors import InputError, MusaiError
 from musai.inputs.files import read_ids
+from musai.session import few_rows
 from musai.warehouse import MANIFEST, Run, Warehouse
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class Night:
         self.rows_written += manifest["rows"]
         return manifest
 
+    def write_rows(self, rows: Sequence[tuple[Any, ...]], schema: str, table: str, job: str) -> None:
+        """As `write`, of few rows."""
+        self.write(few_rows(self.session, rows, schema).coalesce(1), table, job)
+
     def adopt(self, parts: Sequence[Any], table: str, job: str, more: DataFrame | None = None) -> dict[str, Any]:
         """As `write`, of the files that tasks have staged and of further rows; see `Run.adopt`."""
         self.progress(f"writing {table}")
@@ -131,7 +136,7 @@ class Night:
 
     def write_models(self, rows: Sequence[tuple[str, str, str, str]], job: str) -> None:
         """`models` with a job's new rows (name, digest, path, card); those of other names are carried."""
-        frame = self.session.createDataFrame(rows, "name string, digest string, path string, card string")
+        frame = few_rows(self.session, rows, "name string, digest string, path string, card string")
         known = self.latest("models")
         if known is not None:
             frame = frame.unionByName(known.join(frame.select("name"), "name", "left_anti"))

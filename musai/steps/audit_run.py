@@ -22,8 +22,7 @@ JOB = "audit_run"
 def run(night: Night) -> None:
     findings = [*_tables(night), *_lists(night), *_against_parent(night)]
     rows = [(finding.check, finding.passed, finding.message) for finding in findings]
-    frame = night.session.createDataFrame(rows, "check string, passed boolean, message string")
-    night.write(frame.coalesce(1), "audit_results", JOB)
+    night.write_rows(rows, "check string, passed boolean, message string", "audit_results", JOB)
     failed = [finding for finding in findings if not finding.passed]
     night.note(f"{len(findings)} checks, {len(failed)} refused" + "".join(f"; {f.check}: {f.message}" for f in failed))
 

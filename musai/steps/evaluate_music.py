@@ -59,7 +59,7 @@ def run(night: Night) -> None:
     if judged := answers.latest(night.run.storage):
         rows += answers.as_metrics(judged)
         night.note(f"{judged['raters']} listeners compared them with real music in test {judged['test']}")
-    night.write(night.session.createDataFrame(rows, SCHEMA).coalesce(1), "generation_metrics", JOB)
+    night.write_rows(rows, SCHEMA, "generation_metrics", JOB)
 
 
 def _distances(tracks: Sequence[Any], sounds: Mapping[str, np.ndarray]) -> list[Row]:

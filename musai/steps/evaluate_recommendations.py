@@ -32,7 +32,7 @@ def run(night: Night) -> None:
             return
     rows = measured(night)
     values = [(r.metric, r.k, columns.FOR_YOU, r.listeners, r.value, r.low, r.high, r.baseline, r.users) for r in rows]
-    night.write(night.session.createDataFrame(values, SCHEMA).coalesce(1), "recommendation_metrics", JOB)
+    night.write_rows(values, SCHEMA, "recommendation_metrics", JOB)
     for row in rows:
         if (row.listeners, row.k) == (ranking_metrics.ALL, min(settings.ks)) and row.metric in ("recall", "ndcg"):
             interval = f"{row.low:.4f} to {row.high:.4f}"

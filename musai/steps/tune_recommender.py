@@ -42,7 +42,7 @@ def run(night: Night) -> None:
     winner = trials.orderBy("trial", ascending=False).first()
     assert winner is not None
     rows = [(name, json.dumps(value)) for name, value in sorted(json.loads(winner["settings"]).items())]
-    night.write(night.session.createDataFrame(rows, "name string, value string").coalesce(1), "model_settings", JOB)
+    night.write_rows(rows, "name string, value string", "model_settings", JOB)
     night.note(f"{winner['metric']} {winner['value']:.4f} after {winner['trial']} trials: {winner['settings']}")
 
 

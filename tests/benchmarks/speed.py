@@ -10,8 +10,9 @@
     als             64 factors, 15 sweeps, 5 million pairs, exponent 0 (what `implicit` does too)
     midi            notes of songs: POP909 in $MUSAI_SHARED/data/music, else the demo's short ones (`musai demo-data
                     var/demo`)
-    night PLAYS     the whole nightly on a synthetic log against tests/benchmarks/plain.py
-    growth P Q ...  the nightly on logs of P, Q, ... plays: the slope of log time over log plays
+    night PLAYS     the whole nightly on a synthetic log against tests/benchmarks/plain.py; a small night before it
+                    compiles the loops, which then are in the cache
+    growth P Q ...  the nightly on logs of P, Q, ... plays: the slope of log time over log plays, and their memory
 
 Without a name: all but mllib and the last two. Ratios are medians of three pairs.
 """
@@ -239,15 +240,18 @@ def midi() -> None:
     )  # fmt: skip
 
 
-def nightly(folder: pathlib.Path, plays: int) -> tuple[float, dict[str, float]]:
-    """Seconds of the command, and of each of its jobs."""
-    warehouse = folder / "warehouse"
-    settings = [f"inputs.interactions={folder / 'logs'}", f"warehouse={warehouse}", *SAME]
-    command = [sys.executable, str(HERE / "peak.py"), sys.executable, "-m", "musai", "nightly", *settings]
+def nightly(folder: pathlib.Path, plays: int, watched: bool = False) -> tuple[float, dict[str, float]]:
+    """Seconds of the command on a log made for it, and of each of its jobs. To have its memory `watched` slows it."""
+    logs.write(folder / "logs", plays)
+    settings = [f"inputs.interactions={folder / 'logs'}", f"warehouse={folder / 'warehouse'}", *SAME]
+    command = [sys.executable, "-m", "musai", "nightly", *settings]
     with (folder / "nightly.txt").open("w") as file:
-        took = seconds(lambda: subprocess.run(command, check=True, stdout=file, stderr=file))
-    print(f"  nightly of {plays:,} plays: {(folder / 'nightly.txt').read_text().splitlines()[-1]}")
-    lines = [json.loads(line) for line in _job_lines((folder / "nightly.txt").read_text())]
+        watch = [sys.executable, str(HERE / "peak.py")] if watched else []
+        took = seconds(lambda: subprocess.run([*watch, *command], check=True, stdout=file, stderr=file))
+    said = (folder / "nightly.txt").read_text()
+    if watched:
+        print(f"  nightly of {plays:,} plays: {said.splitlines()[-1]}", flush=True)
+    lines = [json.loads(line) for line in _job_lines(said)]
     return took, {line["job"]: line["seconds"] for line in lines}
 
 
@@ -257,8 +261,9 @@ def _job_lines(text: str) -> list[str]:
 
 def night(plays: int) -> None:
     with tempfile.TemporaryDirectory() as name:
+        nightly(pathlib.Path(name), plays=20_000)
+    with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        logs.write(folder / "logs", plays)
         ours, jobs = nightly(folder, plays)
         command = [sys.executable, str(HERE / "plain.py"), str(folder / "logs"), str(folder / "plain")]
         theirs = seconds(lambda: subprocess.run(command, check=True))
@@ -271,8 +276,7 @@ def growth(*sizes: int) -> None:
     found = []
     for plays in sizes:
         with tempfile.TemporaryDirectory() as name:
-            logs.write(pathlib.Path(name) / "logs", plays)
-            found.append(nightly(pathlib.Path(name), plays)[0])
+            found.append(nightly(pathlib.Path(name), plays, watched=True)[0])
     slope = statistics.linear_regression([math.log(p) for p in sizes], [math.log(s) for s in found]).slope
     print(f"slope of log time over log plays, {', '.join(f'{p:,}' for p in sizes)}: {slope:.2f} (goal <= 1.1)")
 
