@@ -157,6 +157,7 @@ $(BUNDLE)/environment.tar.gz: $(BUNDLED) | .venv
 
 .venv:
 	$(call environment,$@,$(LOCKS)/jobs.txt,3 3)
+	@[ -e $@/share/musai/classes.jsa ] || $@/bin/python -m musai.class_archive 2>$@/classes.log || cat $@/classes.log >&2
 
 .venv-airflow:
 	$(call environment,$@,$(LOCKS)/airflow.txt,1 .3)

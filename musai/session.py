@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
+
+CLASSES = pathlib.Path(sys.prefix) / "share" / "musai" / "classes.jsa"  # Spark's, read in: see `class_archive`
 
 
 def build(config: Config, name: str = "musai") -> SparkSession:
@@ -76,6 +79,9 @@ def _shuffle_partitions(session: SparkSession) -> int:
 
 def _of_a_new_session() -> dict[str, str]:
     folder = scratch("spark")
+    options = [f"-Dderby.system.home={folder}", "-XX:+UseParallelGC"]
+    if CLASSES.is_file():  # of another Java or another Spark: left aside by the JVM
+        options += [f"-XX:SharedArchiveFile={CLASSES}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
     return {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -83,7 +89,7 @@ def _of_a_new_session() -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",
         "spark.python.worker.reuse": "true",
         "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} -XX:+UseParallelGC",
+        "spark.driver.extraJavaOptions": " ".join(options),
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     }
 

@@ -1,11 +1,34 @@
-"""What an error of Spark comes down to, in one line."""
+"""How Spark starts, and what an error of Spark comes down to, in one line."""
 
 from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
 
 import pytest
 from py4j.protocol import Py4JNetworkError
 
-from musai.session import reason
+from musai.session import CLASSES, reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_spark_starts_from_the_classes_that_the_set_up_has_read(spark) -> None:
+    process = spark.sparkContext._gateway.proc.pid
+    assert str(CLASSES.resolve()) in pathlib.Path(f"/proc/{process}/maps").read_text()
+
+
+def test_classes_of_another_java_do_no_harm(tmp_path) -> None:
+    classes = tmp_path / "classes.jsa"
+    classes.write_text("of another Java")
+    start = f"""
+import pathlib
+from musai import config, session
+session.CLASSES = pathlib.Path({str(classes)!r})
+print(session.build(config.load([], [])).range(3).count())
+"""
+    done = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "3"
 
 
 def test_the_cause_is_named_rather_than_what_wraps_it(spark, tmp_path) -> None:
