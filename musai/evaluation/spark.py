@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -81,31 +82,48 @@ def collected(
     return recommended, hit
 
 
-def key_faults(frame: DataFrame, uri: str, key: Sequence[str], rows: int) -> list[str]:
-    """What is wrong with a table's rows: their number against the manifest, nulls and repeats in the key.
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A table, where it lies (URI), its key, and its rows as the manifest says."""
 
-    `uri` is where the rows of `frame` lie. Where their order shows that all is well they are not shuffled.
+    frame: DataFrame
+    uri: str
+    key: Sequence[str]
+    rows: int
+
+
+def key_faults(session: SparkSession, tables: Mapping[str, Written]) -> dict[str, list[str]]:
+    """What is wrong with the rows of each table: their number against the manifest, nulls and repeats in the key.
+
+    Where their order shows that all is well they are not shuffled.
     """
-    if not key:
-        found = frame.count()
-        return [] if found == rows else [f"{found} rows where the manifest says {rows}"]
-    stretches = _stretches(frame.sparkSession, uri, key) if rows else []
-    if sum(one.rows for one in stretches) == rows and key_order.unique(stretches):
+    stretches = _stretches(session, {name: one for name, one in tables.items() if one.key and one.rows})
+    return {name: _faults(one, stretches.get(name, [])) for name, one in tables.items()}
+
+
+def _faults(table: Written, stretches: Sequence[Stretch]) -> list[str]:
+    if not table.key:
+        found = table.frame.count()
+        return [] if found == table.rows else [f"{found} rows where the manifest says {table.rows}"]
+    if sum(one.rows for one in stretches) == table.rows and key_order.unique(stretches):
         return []
-    return _faults_by_hash(frame, key, rows)
+    return _faults_by_hash(table.frame, table.key, table.rows)
 
 
-def _stretches(session: SparkSession, uri: str, key: Sequence[str]) -> list[Stretch]:
-    """Of each file under `uri`, one task a file."""
-    names, width = data_files(uri)[1], list(key)
+def _stretches(session: SparkSession, tables: Mapping[str, Written]) -> dict[str, list[Stretch]]:
+    """Of every file of the tables, one task a file."""
+    files = [(name, one.uri, file, list(one.key)) for name, one in tables.items() for file in data_files(one.uri)[1]]
 
     def look(number: int) -> Iterator[pa.RecordBatch]:
-        found = key_order.stretch(file_system(uri)[0], names[number], width)
-        yield pa.record_batch({"stretch": pa.array([json.dumps(dataclasses.astuple(found))], pa.string())})
+        name, uri, file, key = files[number]
+        found = json.dumps(dataclasses.astuple(key_order.stretch(file_system(uri)[0], file, key)))
+        yield pa.record_batch({"table": pa.array([name], pa.string()), "stretch": pa.array([found], pa.string())})
 
-    rows = each_number(session, len(names), look, "stretch string").collect()
-    found = (json.loads(row["stretch"]) for row in rows)
-    return [Stretch(n, ascending, first and tuple(first), last and tuple(last)) for n, ascending, first, last in found]
+    found: dict[str, list[Stretch]] = collections.defaultdict(list)
+    for row in each_number(session, len(files), look, "table string, stretch string").collect() if files else ():
+        rows, ascending, first, last = json.loads(row["stretch"])
+        found[row["table"]].append(Stretch(rows, ascending, first and tuple(first), last and tuple(last)))
+    return found
 
 
 def _faults_by_hash(frame: DataFrame, key: Sequence[str], rows: int) -> list[str]:

@@ -11,7 +11,7 @@ from musai import columns
 from musai.evaluation import spark as checks
 from musai.evaluation.audit import Finding, quality_finding, share_finding
 from musai.steps import Night
-from musai.tables import TABLES
+from musai.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -29,16 +29,21 @@ def run(night: Night) -> None:
 
 def _tables(night: Night) -> list[Finding]:
     """Rows as the manifest says, keys unique and without nulls."""
+    expected = [table for table in TABLES.values() if table.kind == "nightly"]
+    faults = checks.key_faults(night.session, {t.name: _written(night, t) for t in expected if night.has(t.name)})
     findings = []
-    for table in TABLES.values():
-        if table.kind != "nightly" or not night.has(table.name):
-            if table.kind == "nightly" and not table.optional:
-                findings.append(Finding(f"{table.name}: written", False, "it is missing"))
-            continue
-        rows = night.run.rows(table.name) or 0
-        faults = checks.key_faults(night.read(table.name), night.run.uri(table.name), table.key, rows)
-        findings.append(Finding(f"{table.name}: rows and key", not faults, "; ".join(faults) or "as declared"))
+    for table in expected:
+        if table.name in faults:
+            said = "; ".join(faults[table.name])
+            findings.append(Finding(f"{table.name}: rows and key", not said, said or "as declared"))
+        elif not table.optional:
+            findings.append(Finding(f"{table.name}: written", False, "it is missing"))
     return findings
+
+
+def _written(night: Night, table: Table) -> checks.Written:
+    name = table.name
+    return checks.Written(night.read(name), night.run.uri(name), table.key, night.run.rows(name) or 0)
 
 
 def _lists(night: Night) -> list[Finding]:

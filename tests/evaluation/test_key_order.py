@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from musai.evaluation import key_order
-from musai.evaluation.spark import key_faults
+from musai.evaluation.spark import Written, key_faults
 
 KEY = ("user", "rank")
 ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "é", "\U0001f3b5", "\uffee"]), st.integers(1, 4)), max_size=12)
@@ -61,4 +61,5 @@ def test_a_null_in_the_key_is_no_order(tmp_path):
 def test_faults_of_a_key_are_told_whatever_the_order(spark, tmp_path, rows, counted, faults):
     spark.createDataFrame(rows, "user string, rank int").coalesce(1).write.parquet(str(tmp_path / "table"))
     frame = spark.read.parquet(str(tmp_path / "table"))
-    assert key_faults(frame, str(tmp_path / "table"), KEY, counted) == faults
+    written = Written(frame, str(tmp_path / "table"), KEY, counted)
+    assert key_faults(spark, {"table": written}) == {"table": faults}
