@@ -2,7 +2,7 @@
 
 Two models of the emotions are averaged: the network of `musai.emotion.network` and a linear one over hashed n-grams;
 where `train_emotion` was given a sentence encoder, that is a third. Valence and arousal are linear in what they make of
-a text and in its outward form (length, punctuation, capitals: arousal shows in them).
+a text, in its outward form (length, punctuation, capitals: arousal shows in them), and in products of the two.
 Data: Demszky et al., "GoEmotions" (2020); Buechel and Hahn, "EmoBank" (2017).
 """
 
@@ -99,6 +99,10 @@ def form(text: str) -> list[float]:
     ]
 
 
+TOLD = len(EMOTIONS) + len(form(""))  # numbers that are told of a text: its emotions and its form
+UNUSUAL = 3.0  # spreads; what lies farther out counts as that in a product
+
+
 @dataclasses.dataclass
 class AffectFeatures:
     """What valence and arousal are read from; `sentences`: an encoder of their own, where the emotions have none."""
@@ -107,16 +111,26 @@ class AffectFeatures:
     sentences: Sentences | None = None
 
     def of(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 [texts, 28 + 6 hidden + those of `form`], and an encoder's width where there is one."""
+        """float32 [texts, TOLD + 6 hidden], and an encoder's width where there is one."""
         outward = np.array([form(text) for text in texts], np.float32)
-        parts = [*self.emotions.read(texts), outward, *([self.sentences.read(texts)] if self.sentences else [])]
+        logits, states = self.emotions.read(texts)
+        parts = [logits, outward, states, *([self.sentences.read(texts)] if self.sentences else [])]
         return np.concatenate(parts, axis=1)
+
+
+def with_products(features: np.ndarray) -> np.ndarray:
+    """Standardised ones [texts, n], and beside them the products of each two of what is told: how exciting one emotion
+    is depends on the others, and on how loudly it is said."""
+    told = np.clip(features[:, :TOLD], -UNUSUAL, UNUSUAL)
+    first, second = np.triu_indices(TOLD)
+    return np.concatenate([features, told[:, first] * told[:, second]], axis=1)
 
 
 @dataclasses.dataclass
 class EnglishAffect:
-    """Valence and arousal on the scale of `musai.emotion.fusion`: weights [features, 2] on standardised features, which
-    `AffectFeatures` makes; ngrams: the same two from n-grams; share float [2] of the former."""
+    """Valence and arousal on the scale of `musai.emotion.fusion`: weights [features and products, 2] on what
+    `AffectFeatures` makes, standardised, and `with_products`; ngrams: the same two from n-grams; share float [2] of the
+    former."""
 
     features: AffectFeatures
     centre: np.ndarray
@@ -129,7 +143,7 @@ class EnglishAffect:
     def read(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 2]: valence, arousal."""
         features = (self.features.of(texts) - self.centre) / self.spread
-        by_network = features @ self.weights + self.offset
+        by_network = with_products(features) @ self.weights + self.offset
         return self.share * by_network + (1 - self.share) * self.ngrams.scores(texts)
 
     @staticmethod

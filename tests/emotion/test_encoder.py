@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.emotion import encoder
 from musai.emotion.encoder import SentenceModel
-from musai.emotion.english import EMOTIONS, EnglishEmotions, form
+from musai.emotion.english import EMOTIONS, TOLD, EnglishEmotions
 from musai.emotion.models import Models
 from musai.emotion.training import affect, chinese, english, files, sentences
 from musai.emotion.weights import shipped
@@ -161,7 +161,7 @@ def test_it_learns_the_emotions_and_travels_with_them(folder: pathlib.Path, monk
     mean = reader.sentence_share * glad + (1 - reader.sentence_share) * without
     assert reader.read(texts)[0][0, both[0]] == pytest.approx(mean, abs=1e-3)
     features = affect.AffectFeatures(reader).of(["the day"])
-    assert features.shape == (1, 28 + 576 + encoder.HEARD * SIZE + len(form("")))
+    assert features.shape == (1, TOLD + 576 + encoder.HEARD * SIZE)
     assert "encoder/config.json" not in plain.opened()[0]
 
 
@@ -207,7 +207,7 @@ def test_valence_is_learnt_with_it_and_read_from_the_model_alone(folder: pathlib
     tensors, card = made.opened()
     assert card.figures["test r, valence"] > 0.95
     assert card.data[-1]["file"] == "model.safetensors"
-    assert tensors["weights"].shape == (28 + 576 + len(form("")) + encoder.HEARD * SIZE, 2)
+    assert tensors["weights"].shape == (TOLD + 576 + encoder.HEARD * SIZE + TOLD * (TOLD + 1) // 2, 2)
     (folder / "model.safetensors").unlink()
     words = Models({"english_emotions": emotions, "english_affect": made}).words
     glad, sad = (words(f"the day is so {word} / a {word} song", "en") for word in ("glad", "sad"))
