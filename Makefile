@@ -73,10 +73,10 @@ bench-accuracy: .venv  ## accuracy, time and memory beside the published rows, o
 bench-peers: .venv  ## implicit, RecTools, RePlay and irspack beside ours on the same splits, 15 minutes of tuning each (hours)
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/peers.py
 
-bench-speed: .venv  ## times beside their yardsticks, whole nights on 1 and 10 million plays among them (an hour)
+bench-speed: .venv  ## times beside their yardsticks, whole nights on 1 to 30 million plays among them (an hour)
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py night 10000000
-	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py growth 1000000 3000000 10000000
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py growth 1000000 10000000 30000000
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py ingest 10000000
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py warm
 

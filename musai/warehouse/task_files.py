@@ -50,8 +50,10 @@ def stored(
                 names[table], sums[table] = f"part-{number:05d}-{uuid.uuid4()}.zstd.parquet", collections.Counter()
                 system, folder = file_system(places[table].folder)
                 system.create_dir(folder, recursive=True)
+                schema = places[table].schema
+                repeated = [field.name for field in schema if not _is_number(field.type)]
                 where = {"where": f"{folder}/{names[table]}", "filesystem": system}
-                writer = pq.ParquetWriter(schema=places[table].schema, compression="zstd", **where)
+                writer = pq.ParquetWriter(schema=schema, compression="zstd", use_dictionary=repeated, **where)
                 writers[table] = stack.enter_context(writer)
             rows = pa.RecordBatch.from_arrays([batch[c.name] for c in declared.columns], schema=writers[table].schema)
             writers[table].write_batch(rows, SERVED_ROWS if declared.served else GROUP_ROWS)
@@ -59,3 +61,8 @@ def stored(
     for table, found in sums.items():
         columns = {"table": [table], "name": [names[table]], **{name: [found[name]] for name in SUMS}}
         yield pa.record_batch(columns)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """Whether hardly any value comes twice, so that a dictionary of them only costs time and room."""
+    return pa.types.is_floating(kind) or (pa.types.is_list(kind) and _is_number(kind.value_type))
