@@ -27,6 +27,7 @@ ELSEWHERE = {
     "musai run train_emotion": "tests/steps/test_train_emotion.py",
     "musai run train_generators": "tests/steps/test_train_generators.py",
     "musai run tune_recommender": "tests/steps/test_tune_recommender.py",
+    "python -m musai.class_archive": "Makefile",
     "pytest -m system tests/cluster": "tests/cluster/test_standalone.py",
     'pytest -s -m "system or not system" tests/dags': "tests/dags/test_whole_night.py",
     "pytest tests/": "tests/test_pipeline.py",
