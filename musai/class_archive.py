@@ -1,4 +1,4 @@
-"""An archive of Spark's classes, with which its JVM starts in half the time: python -m musai.class_archive
+"""An archive of Spark's classes, with which its JVM starts faster: python -m musai.class_archive
 
 Class data sharing (JEP 350): what a run of Spark has loaded is written down, parsed and verified, and mapped into
 memory by the next one. The archive (about 180 MB) lies in this environment, `session.CLASSES`, and is good for its

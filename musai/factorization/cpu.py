@@ -33,7 +33,7 @@ ROUNDING = np.float32(3e-7)  # of a product with Y^T Y, against its mean eigenva
 
 # NaN and infinity stay what they are, and are what a division by 0 gives
 _fast = functools.partial(compiled, fastmath={"reassoc", "nsz"}, error_model="numpy")
-# part of `_solve` itself: linked to it, the two were optimised differently
+# part of `_solve` by numba, before LLVM chooses for itself
 _part = functools.partial(_fast, inline="always")
 
 
