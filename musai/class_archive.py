@@ -61,7 +61,7 @@ def _end(spark: Any) -> None:
     """As the JVM ends by itself, which is when it writes; `stop` leaves that to the end of this process."""
     gateway = spark.sparkContext._gateway
     spark.sparkContext._accumulatorServer.shutdown()  # it would tell of the connection's end as of an error
-    with contextlib.suppress(Py4JError):  # it cannot answer any more
+    with contextlib.suppress(Py4JError, OSError):  # it cannot answer any more, nor be called a second time
         gateway.jvm.java.lang.System.exit(0)
     gateway.proc.wait(SECONDS)
 
