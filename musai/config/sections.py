@@ -211,6 +211,7 @@ class Generation(Section):
     nucleus: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)]
     recall: NotNegative
     guidance: NotNegative
+    candidates: Positive
     attempts: Positive
     keep_tracks: Count
     list_length: Positive

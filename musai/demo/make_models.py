@@ -1,7 +1,7 @@
-"""Makes the music models that the package ships: python -m musai.demo.make_models rnn|gan|judge [MINUTES]
+"""Makes the music models that the package ships: python -m musai.demo.make_models rnn|choosers|gan|judge [MINUTES]
 
-From the files of conf/models/training_files.csv, on one core; `judge` is what new tracks are held against. Writes
-conf/models/NAME.safetensors.
+From the files of conf/models/training_files.csv, on one core; `judge` is what new tracks are held against, `choosers`
+those of the RNN that ships, anew. Writes conf/models/NAME.safetensors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from musai.config import conf_path
+from musai.config import conf_path, load
 from musai.demo import training_tunes
 from musai.demo.training_tunes import (
     TEST,
@@ -24,14 +24,14 @@ from musai.demo.training_tunes import (
     training_pieces,
 )
 from musai.errors import InputError
-from musai.generation import composer, gan_composer, judge, models
+from musai.generation import composer, gan_composer, judge, makers, models
 from musai.generation.gan_training import GanSchedule
 from musai.generation.training import Schedule
 from musai.music.notes import Piece
 
 log = logging.getLogger(__name__)
 
-JUDGE = "judge"
+JUDGE, CHOOSERS = "judge", "choosers"
 
 Corpus = dict[str, dict[str, Piece]]
 
@@ -58,30 +58,34 @@ def sources() -> dict[str, Any]:
 
 def made(name: str, minutes: float) -> bytes | None:
     """The model file. Raises InputError for a name that is none of ours."""
-    corpus = corpus_by_split()
+    corpus, sampler = corpus_by_split(), makers.sampler_of(load().generation)
     for style, pieces in corpus[TRAIN].items():
         log.info("%s: %d pieces, %d held out", style, len(pieces), len(corpus[VALID][style]))
     if name == composer.METHOD:
         schedule = Schedule(minutes=minutes)
-        return composer.train(corpus[TRAIN], corpus[VALID], schedule, sources(), say=log.info)
+        data = composer.train(corpus[TRAIN], corpus[VALID], schedule, sources(), say=log.info)
+        return composer.with_choosers(data, corpus[TRAIN], sampler)
+    if name == CHOOSERS:
+        return composer.with_choosers(conf_path(models.SHIPPED[composer.METHOD]).read_bytes(), corpus[TRAIN], sampler)
     if name == gan_composer.METHOD:
         gan_schedule = GanSchedule(minutes=minutes)
         return gan_composer.train(corpus[TRAIN], corpus[VALID], gan_schedule, sources(), say=log.info)
     if name == JUDGE:
         unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
         return judge.to_bytes(judge.judge(corpus[TRAIN], unseen, sources()))
-    raise InputError(f"{name}: rnn, gan or judge is due")
+    raise InputError(f"{name}: rnn, choosers, gan or judge is due")
 
 
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
     if not arguments:
-        raise InputError("the name of a model is due: rnn, gan or judge")
+        raise InputError("the name of a model is due: rnn, choosers, gan or judge")
     data = made(arguments[0], float(arguments[1]) if len(arguments) > 1 else 15.0)
     if data is None:
         raise InputError(f"{arguments[0]}: no piece of the corpus can be learnt from")
-    path = conf_path(judge.SHIPPED if arguments[0] == JUDGE else models.SHIPPED[arguments[0]])
+    written = {JUDGE: judge.SHIPPED, CHOOSERS: models.SHIPPED[composer.METHOD], **models.SHIPPED}
+    path = conf_path(written[arguments[0]])
     path.write_bytes(data)
     log.info("%s: %d bytes", path, len(data))
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
-from musai.generation import models, phrases, sampling, training
+from musai.generation import choosing, models, originality, phrases, sampling, training
+from musai.generation.choosing import Chooser
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
 from musai.generation.quadrants import EMOTIONS, QUADRANTS, performed
@@ -26,11 +27,13 @@ METHOD = "rnn"
 
 @dataclasses.dataclass(frozen=True)
 class Composer:
-    """`forms`: by style, those of training pieces."""
+    """By style, `forms`: those of training pieces; `choosers`: who takes one of several pieces, empty in a model that
+    was trained before there were any."""
 
     network: NoteRNN
     styles: tuple[Style, ...]
     forms: dict[str, list[list[int]]]
+    choosers: dict[str, Chooser]
     digest: str
     card: dict[str, Any]
 
@@ -81,7 +84,8 @@ def load(file: ModelFile) -> Composer:
     except RuntimeError as error:
         raise InputError("the model was trained by another version of MusAI: run train_generators again") from error
     styles = tuple(map(Style.from_json, file.card["styles"]))
-    return Composer(network.eval(), styles, file.card.get("forms", {}), file.digest, file.card)
+    choosers = {name: Chooser.from_json(content) for name, content in file.card.get("choosers", {}).items()}
+    return Composer(network.eval(), styles, file.card.get("forms", {}), choosers, file.digest, file.card)
 
 
 def train(
@@ -120,6 +124,20 @@ def train(
         "versions": models.versions(),
     }
     return models.model_bytes(trained.network, card)
+
+
+def with_choosers(data: bytes, pieces: Mapping[str, Mapping[str, Piece]], sampler: Sampler) -> bytes:
+    """The model file with forms and choosers of its training pieces, style -> name -> piece, for pieces that it samples
+    with `sampler`."""
+    file = models.read_model(data)
+    forms = {name: phrases.forms(lessons_of(pieces[name], name)[0]) for name in sorted(pieces)}
+    made = load(dataclasses.replace(file, card={**file.card, "forms": forms}))
+    index = originality.index({name: piece for own in pieces.values() for name, piece in own.items()})
+    choosers = {
+        name: choosing.fitted(pieces[name], index, lambda wishes: made.compose(wishes, sampler), name).to_json()
+        for name in sorted(pieces)
+    }
+    return models.model_bytes(made.network, {**made.card, "choosers": choosers})
 
 
 def _balanced(lessons: Sequence[Sequence[Lesson]]) -> list[Lesson]:

@@ -12,6 +12,7 @@ from musai.embedding.checkpoints import Checkpoint
 from musai.errors import InputError
 from musai.generation import accelerator, composer, gan_composer, judge, models
 from musai.generation.gan_training import GanSchedule
+from musai.generation.sampling import Sampler
 from musai.generation.training import Schedule
 from musai.music.midi import read_all, reasons
 from musai.music.ngrams import distinct
@@ -27,6 +28,7 @@ def training_of(
     files: Sequence[tuple[str, str, str, str]],
     schedule: Schedule,
     gan_schedule: GanSchedule,
+    sampler: Sampler,
     checkpoints: str | None = None,
 ) -> tuple[bytes, bytes | None, bytes, dict[str, int]]:
     """(RNN, GAN, judge, files left out by reason) from (id, style, path, licence); the GAN is None where no style has
@@ -56,6 +58,7 @@ def training_of(
     places = [Checkpoint(checkpoints and f"{checkpoints}/{_digest(training, held_out, plan)}.pt")
               for plan in (schedule, gan_schedule)]  # fmt: skip
     rnn = composer.train(training, held_out, schedule, sources, checkpoint=places[0])
+    rnn = composer.with_choosers(rnn, training, sampler)
     gan = gan_composer.train(training, held_out, gan_schedule, sources, checkpoint=places[1])
     law = judge.to_bytes(judge.judge(training, held_out, sources))
     return rnn, gan, law, reasons(rejected.values())

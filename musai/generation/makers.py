@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from musai.config import Generation
 from musai.errors import InputError
-from musai.generation import composer, gan_composer, judge, models, style_transfer
+from musai.generation import choosing, composer, gan_composer, judge, models, style_transfer
 from musai.generation.composer import Composer
 from musai.generation.gan_composer import GanComposer
 from musai.generation.judge import Judge
@@ -56,11 +56,22 @@ def maker(method: str, files: Files, settings: Generation) -> Maker:
         how = {"candidates": gan_composer.CANDIDATES, "guidance": gan_composer.GUIDANCE}
         return Maker(method, gan.digest, gan.card["sources"], how, gan.compose)
     transfers = method == style_transfer.METHOD  # whose emotion is that of the source
-    guidance = 0.0 if transfers else settings.guidance
-    made, sampler = files.composer(), Sampler(settings.temperature, settings.nucleus, settings.recall, guidance)
-    make = style_transfer.compose if transfers else _composed
-    asked = functools.partial(make, made, sampler=sampler)
-    return Maker(method, made.digest, made.card["sources"], dataclasses.asdict(sampler), asked)
+    made = files.composer()
+    if transfers:
+        sampler = Sampler(settings.temperature, settings.nucleus, settings.recall)
+        asked = functools.partial(style_transfer.compose, made, sampler=sampler)
+        return Maker(method, made.digest, made.card["sources"], dataclasses.asdict(sampler), asked)
+    sampler, candidates = sampler_of(settings), settings.candidates if made.choosers else 1
+    make: Callable[[Sequence[Wish]], list[Draft]] = functools.partial(_composed, made, sampler=sampler)
+    if candidates > 1:
+        make = functools.partial(choosing.best, make, made.choosers, files.law().index, candidates)
+    how = dataclasses.asdict(sampler) | {"candidates": candidates}
+    return Maker(method, made.digest, made.card["sources"], how, make)
+
+
+def sampler_of(settings: Generation) -> Sampler:
+    """For new pieces: temperatures of their own, of which a chooser takes those that suit."""
+    return Sampler(settings.temperature, settings.nucleus, settings.recall, settings.guidance, spread=1.0)
 
 
 def _composed(made: Composer, wishes: Sequence[Wish], sampler: Sampler) -> list[Draft]:

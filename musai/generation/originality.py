@@ -72,6 +72,21 @@ def look_up(piece: Piece, against: Index, but: Iterable[str] = ()) -> Found:
     return Found(run, most / notes, against.names[nearest])
 
 
+def known(piece: Piece, against: Index, own: Piece | None = None) -> list[float]:
+    """How often the index holds a piece's n-grams: mean of log(1 + times), and the shares of them that it holds never,
+    3 times at least, 20 times at least. `own`: a piece of the index that does not count."""
+    hashes, _ = _hashes(piece)
+    if not len(hashes):
+        return [0.0, 1.0, 0.0, 0.0]
+    low, high = (np.searchsorted(against.hashes, hashes, side) for side in ("left", "right"))
+    counts = high - low
+    if own is not None:
+        mine = np.sort(_hashes(own)[0])
+        counts = counts - (np.searchsorted(mine, hashes, "right") - np.searchsorted(mine, hashes, "left"))
+    return [float(np.log1p(counts).mean()), *(float(share) for share in (
+        (counts == 0).mean(), (counts >= 3).mean(), (counts >= 20).mean()))]  # fmt: skip
+
+
 def variants(piece: Piece, against: Index, limits: Mapping[str, float]) -> list[str]:
     """The names of the pieces in the index that a piece is itself a copy of: its own tune, under whatever name."""
     query, theirs, there, notes = _hits(piece, against)

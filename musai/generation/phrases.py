@@ -21,7 +21,7 @@ PHRASE_BARS = 4
 BAR_CELLS = 16
 PARTS = ("opening", "middle", "closing")
 FORM_BARS = 16
-USUAL = (10, 95)  # percentiles
+USUAL = (5, 95)  # percentiles
 SCARCE = 1_000  # phrases at whole numbers of phrases, below which a style's phrases begin at every bar
 
 
@@ -50,7 +50,7 @@ def roll_of_bars(bars: np.ndarray, meter: tuple[int, int]) -> np.ndarray:
     return np.concatenate(list(bars[:, : cells_of(meter)])).T
 
 
-def forms(lessons: Sequence[Lesson], most: int = 64) -> list[tuple[int, ...]]:
+def forms(lessons: Sequence[Lesson], most: int = 512) -> list[tuple[int, ...]]:
     """The forms of the first FORM_BARS bars, and of an upbeat before them, of pieces that are as long; `most` of them,
     evenly over the pieces."""
     long = [one for one in lessons if one.bars >= FORM_BARS + one.upbeat]

@@ -28,6 +28,7 @@ NEVER = 2**40  # a step that no piece reaches
 RECALLED = (4, 8, 16)  # of LAGS
 FRESH = -0.5  # logits: a bar that is to be new takes after earlier ones a little less than by the network alone
 PLACES = ("position", "form", "left")
+RHYTHM, PITCH = (0.43, 0.75), (0.66, 1.04)  # bounds of a piece's own temperatures, of the sampler's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +38,16 @@ class Sampler:
     to its bars too seldom. Where a form says which bars come back, FRESH is added instead. `guidance`: how far the
     logits go on beyond those of the asked emotion, away from those of the opposite one (classifier-free guidance, Ho &
     Salimans 2022; of language models, Sanchez et al. 2023). `harmony` is added to the logits of the pitch classes that
-    a source's other voices have at that beat."""
+    a source's other voices have at that beat. `spread`, 0 to 1: how far a piece has temperatures of its own, drawn by
+    its seed: of onsets and durations within RHYTHM, of pitches within PITCH. Real pieces differ more in how surprising
+    they are than what is sampled at one temperature does, and their rhythm is stricter than their tune."""
 
     temperature: float = 0.95
     nucleus: float = 0.95
     recall: float = 0.0
     guidance: float = 0.0
     harmony: float = 3.0
+    spread: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +113,10 @@ class _Block:
         self.in_range = (pitches >= low[:, :, None]) & (pitches <= high[:, :, None])
         self.short = steps <= np.array([grammar.longest for grammar in grammars])[:, None]
         self.random = [np.random.default_rng(one.seed) for one in requests]
+        lots = np.array([np.random.default_rng([one.seed, 5]).random(2) for one in requests])
+        low, high = np.array([RHYTHM, PITCH]).T
+        own = 1 + sampler.spread * (low + lots * (high - low) - 1)
+        self.rhythm, self.tune = (sampler.temperature * own).T[:, :, None]  # temperatures, float [B, 1]
         self.time = np.zeros(len(requests), np.int64)
         self.first = np.full(len(requests), -1)  # onset of the first note
         self.last_voice = np.full(len(requests), -1)  # of the onset that is being filled
@@ -167,7 +175,7 @@ class _Block:
         draws = np.stack([random.random(len(FIELDS)) for random in self.random])
         ahead, began = _tensor(board.ahead(self.time)), torch.from_numpy(board.began(self.time))
         logits = self._recalled(self._guided(network.shift_logits, hidden, was, ahead, began), ahead, ahead)
-        shift = self._drawn(logits, self._shifts(), draws[:, 0], forced[:, 0])
+        shift = self._drawn(logits, self._shifts(), draws[:, 0], forced[:, 0], self.rhythm)
         self._repeat(shift, forced)
         sounds = np.flatnonzero(shift != END)
         moved = sounds[shift[sounds] > 0]
@@ -177,7 +185,7 @@ class _Block:
         self.last_voice[moved] = -1
         place, began = _tensors(board.place(self.time)), torch.from_numpy(board.began(self.time))
         logits = self._guided(network.voice_logits, hidden, place, began)
-        voice = self._drawn(logits, self._voices(), draws[:, 1], forced[:, 1])
+        voice = self._drawn(logits, self._voices(), draws[:, 1], forced[:, 1], self.sampler.temperature)
         sings = (self._coming() == self.time) & (voice == 0) & (shift != END)
         given = self.melody[every, self.sung]
         forced[sings, 2] = given[sings, 1]
@@ -187,11 +195,11 @@ class _Block:
         sounding = _tensor(board.sounding)
         logits = self._guided(network.pitch_logits, hidden, place, back, sounding, _tensor(voice))
         logits = self._harmonised(self._recalled(logits, back, back))
-        pitch = self._drawn(logits, self._pitches(every, voice), draws[:, 2], forced[:, 2])
+        pitch = self._drawn(logits, self._pitches(every, voice), draws[:, 2], forced[:, 2], self.tune)
         then = (back, length, _tensor(voice), _tensor(pitch))
         logits = self._guided(network.duration_logits, hidden, place, *then)
         logits = self._recalled(logits, (length - 1).clamp(min=0), length)
-        duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3])
+        duration = self._drawn(logits, self._durations(), draws[:, 3], forced[:, 3], self.rhythm)
         board.put(sounds, self.time[sounds], voice[sounds], pitch[sounds], duration[sounds] + 1)
         self.last_voice[sounds] = voice[sounds]
         for piece in sounds:
@@ -307,9 +315,11 @@ class _Block:
         until = np.minimum(until, limits)
         return self.short & (self.time[:, None] + np.arange(1, LONGEST + 1) <= until[:, None])
 
-    def _drawn(self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray) -> np.ndarray:
-        """A class for each piece, int64 [B], by the inverse of the cumulated probabilities."""
-        scores = logits.double().numpy() / self.sampler.temperature
+    def _drawn(
+        self, logits: Tensor, allowed: np.ndarray, draws: np.ndarray, forced: np.ndarray, heat: np.ndarray | float
+    ) -> np.ndarray:
+        """A class for each piece, int64 [B], by the inverse of the cumulated probabilities; `heat`: temperature."""
+        scores = logits.double().numpy() / heat
         scores[~allowed] = -np.inf
         scores[~allowed.any(axis=1), 0] = 0.0  # a piece that has ended: what it draws is not used
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))

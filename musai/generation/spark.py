@@ -272,7 +272,7 @@ def train_in_one_task(
         import torch
 
         torch.set_num_threads(threads)
-        rnn, gan, law, rejected = training_of(paths, schedule, gan_schedule, checkpoints)
+        rnn, gan, law, rejected = training_of(paths, schedule, gan_schedule, makers.sampler_of(settings), checkpoints)
         row = {"rnn": rnn, "gan": gan, "judge": law, "rejected": json.dumps(rejected)}
         yield pa.RecordBatch.from_pylist([row], pa.schema([*_BYTES, pa.field("rejected", pa.string())]))
 

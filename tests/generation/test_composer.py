@@ -61,11 +61,12 @@ def test_samples_keep_to_the_grammar(made):
             assert (np.diff(part.onset) >= part.duration[:-1]).all()
 
 
-def test_a_wish_gives_the_same_bytes_alone_and_in_company(made):
-    wishes = [Wish("song", "happy", seed, 4) for seed in range(66)]
-    together = made.compose(wishes)
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_a_wish_gives_the_same_bytes_alone_and_in_company(made, spread):
+    wishes, sampler = [Wish("song", "happy", seed, 4) for seed in range(66)], Sampler(spread=spread)
+    together = made.compose(wishes, sampler)
     for place in (0, 65):
-        (alone,) = made.compose([wishes[place]])
+        (alone,) = made.compose([wishes[place]], sampler)
         assert write_midi(alone) == write_midi(together[place])
     assert len({write_midi(piece) for piece in together}) > 60
 
@@ -100,6 +101,17 @@ def test_without_a_form_in_the_style_none_is_asked_for(made):
     shipped = makers.Files().composer()
     request = shipped._request(Wish("folk", "happy", 1, 20))
     assert len(request.form) == request.bars == 20 + request.upbeat
+
+
+def test_the_bounds_of_a_pieces_own_temperatures_hold(made):
+    wishes = [made._request(Wish("song", "happy", seed, 8)) for seed in range(64)]
+    grammars = [made.styles[0].grammar] * 64
+    one, own = (sampling._Block(made.network, wishes, grammars, Sampler(0.9, spread=spread)) for spread in (0.0, 1.0))
+    assert np.allclose(one.rhythm, 0.9)
+    assert np.allclose(one.tune, 0.9)
+    for heat, (low, high) in ((own.rhythm, sampling.RHYTHM), (own.tune, sampling.PITCH)):
+        assert low * 0.9 <= heat.min() < (low + 0.05) * 0.9
+        assert (high - 0.05) * 0.9 < heat.max() <= high * 0.9
 
 
 @pytest.mark.parametrize("first", [24, 36, 42])

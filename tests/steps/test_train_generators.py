@@ -47,6 +47,7 @@ def test_a_trained_model_replaces_the_shipped_one(spark, night_folder, tmp_path)
     assert not (tmp_path / "warehouse/_models/generation/.training").exists()
     card = json.loads(models.loc["generation/rnn", "card"])
     assert card["nats_a_note"][-1][0] < card["nats_a_note"][0][0]
+    assert list(card["choosers"]) == ["polka"]
     later = nights.run(config)
     tracks = later.table("generated_tracks")
     new = tracks[tracks["created_run_id"] == later.outcome.run.run_id]
