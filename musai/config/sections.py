@@ -53,6 +53,8 @@ Method = Literal["cosine", "tfidf", "bm25", "cooccurrence", "rp3beta", "mean_cen
 
 TrackMethod = Literal[Method, "linear"]
 
+WEIGHTS = (1e-6, 1e6)  # that a part of the blend may have: scores are float32, where 1e-50 is 0 and 1e300 infinite
+
 # Sections and keys that change where or how fast a night runs, never what it computes.
 NOT_OF_THE_RESULT = ("warehouse", "audit", "report", "spark", "lineage", "log")
 
@@ -320,6 +322,9 @@ class Recommend(Section):
     def _some_weight(cls, blend: dict[str, float]) -> dict[str, float]:
         if not any(blend.values()):
             raise ValueError("at least one part needs a weight above 0")
+        low, high = WEIGHTS
+        if wrong := sorted(part for part, weight in blend.items() if weight and not low <= weight <= high):
+            raise ValueError(f"the weight of {', '.join(wrong)} is neither 0 nor from {low:g} to {high:g}")
         return blend
 
 
@@ -339,6 +344,13 @@ class Evaluation(Section):
     max_users: Positive
     confidence: InnerShare
     resamples: Positive
+
+    @field_validator("ks")
+    @classmethod
+    def _once(cls, ks: list[int]) -> list[int]:
+        if len(set(ks)) < len(ks):
+            raise ValueError("a cut is named twice")
+        return ks
 
 
 class Audit(Section):

@@ -66,6 +66,8 @@ def rows(
 def _diversity(lists: np.ndarray, vectors_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """float64 [users]; only the vectors of the tracks in these lists are asked for."""
     wanted = np.unique(lists[lists >= 0])
+    if not len(wanted):  # nobody was recommended anything
+        return np.full(len(lists), np.nan)
     compact = np.where(lists >= 0, np.searchsorted(wanted, lists), -1)
     vectors = vectors_of(wanted)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -106,6 +106,12 @@ def test_the_three_input_formats_are_changed_one_by_one(file) -> None:
     assert [inputs.tracks_format.header, inputs.aliases_format.header] == [False, True]
 
 
+def test_a_weight_that_float32_does_not_hold_is_named_with_its_bounds() -> None:
+    (fault,) = faults("recommend.blend={als: 1e300, linear: 1}")
+    assert fault.startswith("recommend.blend: the weight of als is neither 0 nor from 1e-06 to 1e+06 (it is ")
+    assert load(overrides=["recommend.blend={als: 0, linear: 1e-6}"]).recommend.blend["linear"] == 1e-6
+
+
 def test_a_blend_replaces_the_one_before_and_a_single_weight_changes_one(file) -> None:
     assert load([file("recommend: {blend: {als: 1}}\n")]).recommend.blend == {"als": 1.0}
     assert load(overrides=["recommend.blend={cosine: 2}"]).recommend.blend == {"cosine": 2.0}
@@ -196,6 +202,9 @@ def test_values_that_look_like_yaml(override: str, value: object) -> None:
         ("ingest: {event_weights: {play: .nan}}", "ingest.event_weights.play"),
         ("recommend: {blend: {als: .inf}}", "recommend.blend.als"),
         ("recommend: {blend: {als: 0}}", "recommend.blend"),
+        ("recommend: {blend: {als: 1.0e+300, linear: 1}}", "recommend.blend"),
+        ("recommend: {blend: {als: 1.0e-50}}", "recommend.blend"),
+        ("evaluation: {ks: [20, 10, 20]}", "evaluation.ks"),
         ("recommend: {lists: [discover]}", "recommend.lists"),
         ("recommend: {lists: [for_you, for_you]}", "recommend.lists"),
         ("spark: {conf: {spark.x: [1]}}", "spark.conf.spark.x"),
