@@ -46,9 +46,28 @@ def learned_if_better(
 
     half = np.random.default_rng(seed).permutation(len(items)) < len(items) // 2
     gain = np.where(half, of(best(~half)), of(best(half))) - of(given)
-    if gain.mean() <= SURE * gain.std() / np.sqrt(len(gain)):
-        return None
-    return best(np.ones(len(items), bool))
+    return best(np.ones(len(items), bool)) if beyond_chance(gain) else None
+
+
+def beyond_chance(gain: np.ndarray) -> bool:
+    """Whether the mean of float64 [listeners] lies more than SURE standard errors above 0."""
+    return bool(gain.mean() > SURE * gain.std() / np.sqrt(len(gain)))
+
+
+def reached(
+    parts: Sequence[Scores], weights: Sequence[float], matrix: sp.csr_matrix, held_out: Held, k: int
+) -> np.ndarray:
+    """NDCG@k float64 [users] of lists over all tracks in the order of the parts' weighted sum, as the nights have
+    it."""
+    found = []
+    for block in held_out.blocks():
+        users = held_out.users[block]
+        total = np.zeros((len(users), matrix.shape[1]), np.float32)
+        for part, weight in zip(parts, weights, strict=True):
+            total += np.float32(weight) * at_length_1(part(users))
+        tops = heldout.best(heldout.masked(total, matrix, users), k)
+        found.append(heldout.ndcg(tops, held_out, block, k))
+    return np.concatenate(found)
 
 
 def ndcg(items: np.ndarray, features: np.ndarray, weights: np.ndarray, held_out: Held, k: int) -> np.ndarray:
@@ -85,10 +104,7 @@ def candidates(parts: Sequence[Scores], matrix: sp.csr_matrix, held_out: Held) -
     items, features = [], []
     for block in held_out.blocks():
         users = held_out.users[block]
-        scored = [part(users) for part in parts]
-        for scores in scored:
-            length = np.sqrt(np.einsum("ui,ui->u", scores, scores, dtype=np.float64))
-            scores /= np.maximum(length, np.finfo(np.float32).tiny)[:, None].astype(np.float32)
+        scored = [at_length_1(part(users)) for part in parts]
         tops = [heldout.best(heldout.masked(scores, matrix, users), CANDIDATES) for scores in scored]
         found = np.sort(np.concatenate(tops, axis=1), axis=1)
         found[:, 1:][found[:, 1:] == found[:, :-1]] = -1  # each once
@@ -96,3 +112,10 @@ def candidates(parts: Sequence[Scores], matrix: sp.csr_matrix, held_out: Held) -
         row = np.arange(len(users))[:, None]
         features.append(np.stack([scores[row, found] for scores in scored], axis=2))
     return np.concatenate(items), np.nan_to_num(np.concatenate(features), neginf=0.0)
+
+
+def at_length_1(scores: np.ndarray) -> np.ndarray:
+    """`scores` float32 [users, items], overwritten with each row at length 1; a row of zeros stays."""
+    length = np.sqrt(np.einsum("ui,ui->u", scores, scores, dtype=np.float64))
+    scores /= np.maximum(length, np.finfo(np.float32).tiny)[:, None].astype(np.float32)
+    return scores

@@ -27,6 +27,11 @@ class Held:
     def counts(self) -> np.ndarray:
         return np.diff(self.indptr)
 
+    def of(self, chosen: np.ndarray) -> Held:
+        """What those users hold out; chosen bool [n]."""
+        kept = np.repeat(chosen, self.counts)
+        return Held(self.users[chosen], np.append(0, np.cumsum(self.counts[chosen])), self.indices[kept])
+
     def blocks(self) -> list[slice]:
         """Places of users that are scored together."""
         return [slice(start, start + BLOCK) for start in range(0, len(self.users), BLOCK)]
@@ -37,6 +42,13 @@ def held(users: np.ndarray, items: np.ndarray) -> Held:
     order = np.lexsort((items, users))
     of, counts = np.unique(users[order], return_counts=True)
     return Held(of.astype(np.int64), np.append(0, np.cumsum(counts)), items[order].astype(np.int64))
+
+
+def parted(held_out: Held, most: int, seed: int) -> tuple[Held, Held]:
+    """(of the users to search with, of those to judge what was found): two thirds, `most` at most, and the others."""
+    drawn = np.random.default_rng(seed).permutation(len(held_out.users))
+    searching = drawn < min(most, len(drawn) * 2 // 3)
+    return held_out.of(searching), held_out.of(~searching)
 
 
 def masked(scores: np.ndarray, matrix: sp.csr_matrix, users: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import uuid
 from typing import Any
 
 import pyarrow.fs
@@ -28,9 +29,10 @@ class Journal:
         return found
 
     def add(self, number: int, entry: dict[str, Any]) -> None:
-        """Whole, or not there: what a kill leaves of it has another name."""
+        """Whole, or not there: what a kill leaves of it has another name, and so has what another process writes."""
         system, folder = file_system(self.uri)
         system.create_dir(folder)
-        with system.open_output_stream(f"{folder}/{number:06}.part") as file:
+        part = f"{folder}/{number:06}.{uuid.uuid4().hex}.part"
+        with system.open_output_stream(part) as file:
             file.write(json.dumps(entry).encode())
-        system.move(f"{folder}/{number:06}.part", f"{folder}/{number:06}.json")
+        system.move(part, f"{folder}/{number:06}.json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -10,6 +12,8 @@ from musai.factorization import als
 from musai.ranking import blocks, predicted
 from musai.ranking.heldout import Scores
 from musai.similarity import linear, neighbours
+
+BLEND = "recommend.blend"
 
 Space = dict[str, tuple[float, float, bool]]  # key of the configuration -> low, high, whether by its logarithm
 
@@ -44,20 +48,39 @@ SPACE: dict[str, Space] = {
         "similarity.contrastive_epochs": (5, 40, True),
         "similarity.contrastive_temperature": (0.08, 0.3, True),
     },
+    "bm25": {"similarity.bm25_k1": (0.1, 200.0, True), "similarity.bm25_b": (0.0, 1.0, False)},
+    "rp3beta": {"similarity.rp3_alpha": (0.0, 2.0, False), "similarity.rp3_beta": (0.0, 1.0, False)},
+    "cosine": {},
+    "tfidf": {},
 }
+IGNORED_BY_MLLIB = "factorization.regularization_exponent"
 
 
 def tunable(config: Config) -> dict[str, Space]:
     """Parts that a tuned blend may have and their keys: without the methods that the night does not work out and the
-    parts that a blend given by hand leaves out, and without keys that were given by hand."""
+    parts that a blend given by hand leaves out, and without keys that were given by hand or that nothing reads. A part
+    without any key of its own is there only where the blend at hand has it: a trial of it tells nothing new."""
     there: set[str] = {blocks.ALS, *predicted.BY_ITSELF, *config.similarity.track_methods}
-    if "recommend.blend" in config.by_hand:
-        there &= {part for part, weight in config.recommend.blend.items() if weight}
+    asked = {part for part, weight in config.recommend.blend.items() if weight}
+    if BLEND in config.by_hand:
+        there &= asked
+    settled = set(config.by_hand)
+    if config.factorization.backend == "spark":
+        settled.add(IGNORED_BY_MLLIB)
     return {
-        part: {key: bounds for key, bounds in space.items() if key not in config.by_hand}
+        part: {key: bounds for key, bounds in space.items() if key not in settled}
         for part, space in SPACE.items()
-        if part in there
+        if part in there and (space or part in asked)
     }
+
+
+def in_use(config: Config) -> dict[str, Any]:
+    """Key -> value of what the configuration says of the parts that have a weight and can be tuned, and the blend of
+    them."""
+    blend = {part: weight for part, weight in config.recommend.blend.items() if weight and part in SPACE}
+    keys = [key.split(".") for part in blend for key in SPACE[part]]
+    found = {f"{section}.{name}": getattr(getattr(config, section), name) for section, name in keys}
+    return {**found, BLEND: blend}
 
 
 def at_hand(space: Space, config: Config) -> dict[str, float]:
@@ -72,12 +95,17 @@ def at_hand(space: Space, config: Config) -> dict[str, float]:
 def fitted(part: str, matrix: sp.csr_matrix, config: Config, threads: int) -> Scores:
     """The scores of a part fitted on `matrix` [users, items] with `config`, before anything is left out."""
     if part == blocks.ALS:
-        factors = als.train(matrix, config.factorization, config.seed, threads)
+        settings = config.factorization
+        if settings.backend == "spark":  # as MLlib has it, whose fits are the night's
+            settings = settings.model_copy(update={"regularization_exponent": 1.0})
+        factors = als.train(matrix, settings, config.seed, threads)
         return lambda users: factors.users[users] @ factors.tracks.T
     if part in predicted.BY_ITSELF:
         made = predicted.by_itself(part, matrix, config.similarity, config.seed)
         return lambda users: made.scores(matrix[users])
-    heard = sp.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+    heard = matrix
+    if part in blocks.BINARY:
+        heard = sp.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     if part == linear.METHOD:
         weights = linear.linear(matrix, config.similarity, threads)
         return lambda users: (heard[users] @ weights).toarray()

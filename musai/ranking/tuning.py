@@ -5,10 +5,13 @@ R with the settings of a trial (Optuna's TPE; Bergstra et al. 2011), scores thos
 NDCG@k. A trial whose first users tell that it is worse than the best (Wilcoxon's signed-rank test over their blocks) is
 not measured on the others. The best settings of each part are fitted once more for the blend (`blending`).
 
-The first trial of a part has the settings at hand, so that what is found is never worse on the held-out plays. What was
-given by hand is not searched, and a part without anything to search has one trial. A part whose trials are slow has
-fewer, so that the others have their time. A trial depends on those before it and the seed alone, and each is kept in
-the journal once it is done: a search that was killed goes on where it was.
+The best of many trials is partly the luckiest. So other users judge, who took no part in the search: what was found is
+the winner only where it beats the settings at hand on their plays beyond chance.
+
+The first trial of a part has the settings at hand. What was given by hand is not searched, and a part without anything
+to search has one trial. A part whose trials are slow has fewer, so that the others have their time. A trial depends on
+those before it and the seed alone, and each is kept in the journal once it is done: a search that was killed goes on
+where it was.
 Memory: R three times, the fits of the parts, and what `blending` needs.
 """
 
@@ -31,7 +34,7 @@ from musai.ranking.heldout import Held
 from musai.ranking.journal import Journal
 
 SCHEMA = "trial int, settings string, metric string, value double, seconds double"
-BLEND = "recommend.blend"
+LEAST = 30  # users that judge: of fewer, the mean gain is not nearly normal, and its standard error says little
 WORSE = 0.05  # chance of error at which a trial is given up
 SHARE = 1 / 3  # of the minutes, that one part of several may take beyond its first trial
 
@@ -40,7 +43,7 @@ SHARE = 1 / 3  # of the minutes, that one part of several may take beyond its fi
 class Trial:
     """part: of the blend, "" for the blend itself; settings: key of the configuration -> value; values: mean NDCG@k of
     each block of users, fewer where it was given up; value: that of all users in them; seconds: for fitting and
-    scoring."""
+    scoring; judged: on the users that judge."""
 
     part: str
     settings: Mapping[str, Any]
@@ -48,30 +51,43 @@ class Trial:
     value: float
     users: int
     seconds: float
+    judged: bool = False
 
 
 def batches(
-    path: str, shape: tuple[int, int], held_out: Held, config: Config, journal: str, threads: int
+    path: str, shape: tuple[int, int], held_out: Held, judges: Held, config: Config, journal: str, threads: int
 ) -> Iterator[pa.RecordBatch]:
     """`tune` on the matrix under `path` [users, items], as SCHEMA; the last row is the winner, with all settings."""
-    trials = list(tune(read_matrix(path, *shape), held_out, config, threads, Journal(journal)))
+    trials = list(tune(read_matrix(path, *shape), held_out, judges, config, threads, Journal(journal)))
     metric, everyone = f"ndcg@{config.tuning.k}", len(held_out.users)
+
+    def named(trial: Trial) -> str:
+        if trial.judged:
+            return f"{metric} of {trial.users} other listeners"
+        return metric if trial.users == everyone else f"{metric} of {trial.users} listeners"
+
     yield pa.record_batch(
         {
             "trial": pa.array(range(1, len(trials) + 1), pa.int32()),
             "settings": [json.dumps(trial.settings, sort_keys=True) for trial in trials],
-            "metric": [metric if t.users == everyone else f"{metric} of {t.users} listeners" for t in trials],
+            "metric": [named(trial) for trial in trials],
             "value": [trial.value for trial in trials],
             "seconds": [trial.seconds for trial in trials],
         }
     )
 
 
-def tune(matrix: sp.csr_matrix, held_out: Held, config: Config, threads: int, journal: Journal) -> Iterator[Trial]:
-    """Trials of every part in turn until `tuning.trials` of each or `tuning.minutes` are spent; at last the blend."""
+def tune(
+    matrix: sp.csr_matrix, held_out: Held, judges: Held, config: Config, threads: int, journal: Journal
+) -> Iterator[Trial]:
+    """Trials of every part in turn until `tuning.trials` of each or `tuning.minutes` are spent; then the blend of the
+    best; at last, judged, that and the settings at hand, the winner after the other. Nothing where no part of the
+    blend can be tuned."""
     done = [Trial(**entry) for entry in journal.entries()]
     yield from done
     spaces = parts.tunable(config)
+    if not spaces:
+        return
     spent = {part: [t.seconds for t in done if t.part == part] for part in spaces}
     limit = 60 * config.tuning.minutes
     share = limit * max(SHARE, 1 / len(spaces))
@@ -90,7 +106,7 @@ def tune(matrix: sp.csr_matrix, held_out: Held, config: Config, threads: int, jo
             yield trial
     whole = [trial for trial in done if trial.users == len(held_out.users)]
     winners = [max((trial for trial in whole if trial.part == part), key=lambda trial: trial.value) for part in spaces]
-    yield _blended(winners, matrix, held_out, config, threads)
+    yield from _blended(winners, matrix, held_out, judges, config, threads)
 
 
 def _tried(
@@ -153,12 +169,40 @@ def _suggested(trial: Any, key: str, low: float, high: float, log: bool) -> floa
     return found
 
 
-def _blended(winners: list[Trial], matrix: sp.csr_matrix, held_out: Held, config: Config, threads: int) -> Trial:
-    """The best settings of each part and the weights of the blend, those given by hand as they are."""
-    started = time.monotonic()
+def _blended(
+    winners: list[Trial], matrix: sp.csr_matrix, held_out: Held, judges: Held, config: Config, threads: int
+) -> Iterator[Trial]:
+    """The best settings of each part and the weights of the blend, those given by hand as they are; then what the
+    judges say of them and of the settings at hand."""
+    started, k = time.monotonic(), config.tuning.k
     settings = {key: value for trial in winners for key, value in trial.settings.items()}
-    fits = [parts.fitted(trial.part, matrix, config.having(settings), threads) for trial in winners]
-    weights, reached = blending.learned(fits, matrix, held_out, config.tuning.k)
-    blend = {trial.part: round(float(weight), 3) for trial, weight in zip(winners, weights, strict=True)}
-    spent = time.monotonic() - started
-    return Trial("", {**settings, BLEND: blend}, [reached], reached, len(held_out.users), spent)
+    fits = {trial.part: parts.fitted(trial.part, matrix, config.having(settings), threads) for trial in winners}
+    if parts.BLEND in config.by_hand:
+        blend = {part: config.recommend.blend[part] for part in fits}
+        value = float(blending.reached(list(fits.values()), list(blend.values()), matrix, held_out, k).mean())
+    else:
+        weights, value = blending.learned(list(fits.values()), matrix, held_out, k)
+        blend = {part: round(float(weight), 3) for part, weight in zip(fits, weights, strict=True)}
+    settings[parts.BLEND] = blend
+    yield Trial("", settings, [value], value, len(held_out.users), time.monotonic() - started)
+    found, ours = _judged(settings, fits, matrix, judges, k, time.monotonic())
+    del fits  # or there would be two of each part
+    started, usual = time.monotonic(), parts.in_use(config)
+    fits = {part: parts.fitted(part, matrix, config, threads) for part in usual[parts.BLEND]}
+    at_hand, theirs = _judged(usual, fits, matrix, judges, k, started)
+    yield from (at_hand, found) if blending.beyond_chance(ours - theirs) else (found, at_hand)
+
+
+def _judged(
+    settings: Mapping[str, Any],
+    fits: Mapping[str, heldout.Scores],
+    matrix: sp.csr_matrix,
+    judges: Held,
+    k: int,
+    started: float,
+) -> tuple[Trial, np.ndarray]:
+    """Settings and a fit of each part of their blend, on the plays of the judges; NDCG@k float64 [judges]."""
+    blend = {part: weight for part, weight in settings[parts.BLEND].items() if weight}
+    values = blending.reached([fits[part] for part in blend], list(blend.values()), matrix, judges, k)
+    value = float(values.mean())
+    return Trial("", settings, [value], value, len(values), time.monotonic() - started, judged=True), values

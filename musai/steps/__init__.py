@@ -73,9 +73,11 @@ class Night:
         return dataclasses.replace(self, config=tuned(self.config, settings))
 
     def use_learned_blend(self) -> None:
-        """Take the blend that `recommend_tracks` has learned for this night, if it has."""
+        """Take the blend that `recommend_tracks` has learned for this night (of a weekly job: for the one that it
+        learns from), if it has."""
         if self.has("blend_weights"):
-            weights = {row["part"]: row["weight"] for row in self.run.read(self.session, "blend_weights").collect()}
+            table = self._holder("blend_weights").read(self.session, "blend_weights")
+            weights = {row["part"]: row["weight"] for row in table.collect()}
             self.config = tuned(self.config, {"recommend.blend": weights})
 
     def write(self, frame: DataFrame, table: str, job: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -84,9 +86,16 @@ class Night:
         self.rows_written += manifest["rows"]
         return manifest
 
-    def write_rows(self, rows: Sequence[tuple[Any, ...]], schema: str, table: str, job: str) -> None:
+    def write_rows(
+        self,
+        rows: Sequence[tuple[Any, ...]],
+        schema: str,
+        table: str,
+        job: str,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """As `write`, of few rows."""
-        self.write(few_rows(self.session, rows, schema).coalesce(1), table, job)
+        self.write(few_rows(self.session, rows, schema).coalesce(1), table, job, extra)
 
     def adopt(self, parts: Sequence[Any], table: str, job: str, more: DataFrame | None = None) -> dict[str, Any]:
         """As `write`, of the files that tasks have staged and of further rows; see `Run.adopt`."""
@@ -115,7 +124,8 @@ class Night:
         self.run.seal_existing(self.session, "job_log", job)
 
     def last_metrics(self) -> dict[str, str] | None:
-        """run_id, run_date and config_digest of the newest earlier published run that was evaluated."""
+        """run_id, run_date, path of the metrics and `settings_digest` of the newest earlier published run that was
+        evaluated."""
         for date in reversed(self.warehouse.dates()):
             pointer = self.warehouse.pointer(date)
             if date >= self.run.record.date or pointer is None:
@@ -123,8 +133,9 @@ class Night:
             path = f"recommendation_metrics/run_id={pointer['run_id']}"
             content = self.run.storage.read(f"{path}/{MANIFEST}")
             if content:
-                digest = json.loads(content)["config_digest"]
-                return {"run_id": pointer["run_id"], "run_date": str(date), "config_digest": digest, "path": path}
+                manifest = json.loads(content)
+                digest = manifest.get("settings_digest", manifest["config_digest"])  # none: by an earlier version
+                return {"run_id": pointer["run_id"], "run_date": str(date), "settings_digest": digest, "path": path}
         return None
 
     def parents(self, table: str) -> DataFrame | None:

@@ -25,14 +25,15 @@ SCHEMA = (
 
 def run(night: Night) -> None:
     settings, last = night.config.evaluation, night.last_metrics()
+    digest = night.config.digest()  # with what was tuned; weights that a night learns for itself are no new settings
     if last:
         age = (night.run.record.date - dt.date.fromisoformat(last["run_date"])).days
-        if last["config_digest"] == night.run.record.config_digest and age < settings.every_n_nights:
+        if last["settings_digest"] == digest and age < settings.every_n_nights:
             night.note(f"not due: measured on {last['run_date']}, every {settings.every_n_nights} nights")
             return
     rows = measured(night)
     values = [(r.metric, r.k, columns.FOR_YOU, r.listeners, r.value, r.low, r.high, r.baseline, r.users) for r in rows]
-    night.write_rows(values, SCHEMA, "recommendation_metrics", JOB)
+    night.write_rows(values, SCHEMA, "recommendation_metrics", JOB, {"settings_digest": digest})
     for row in rows:
         if (row.listeners, row.k) == (ranking_metrics.ALL, min(settings.ks)) and row.metric in ("recall", "ndcg"):
             interval = f"{row.low:.4f} to {row.high:.4f}"
