@@ -4,8 +4,9 @@
     python tests/benchmarks/splits.py accuracy [SPLIT ...] [KEY=VALUE ...]     one nightly a split, scored
     python tests/benchmarks/splits.py tuned [SPLIT ...] [KEY=VALUE ...]        that, then tune_recommender and another
 
-`make bench-accuracy` is the last on every split. Each row is kept in var/accuracy/<split> with the warehouse, so that a
-sitting that was broken off goes on where it was; another version of the code begins anew. Only train.txt is an input.
+`make bench-accuracy` is the last on every split. Each row is kept in var/accuracy/<split>, with a warehouse for each
+version of the code and KEY=VALUEs, so that a sitting that was broken off goes on where it was; others begin anew. The
+seconds of a tuning that was broken off are those of all its sittings. Only train.txt is an input.
 
 It wants the splits under $MUSAI_SHARED/data/interactions (default ../shared); the scorer there is independent
 of MusAI's own metrics.
@@ -13,6 +14,7 @@ of MusAI's own metrics.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -38,7 +40,7 @@ NOT_EVALUATED = (
 )
 STAGES = [
     ("MusAI, settings of base.yaml", ["nightly", NOT_EVALUATED]),
-    ("tuning on a part of train", ["run", "tune_recommender"]),
+    ("tuning on a part of train", ["run", "tune_recommender", NOT_EVALUATED]),
     ("MusAI, tuned on a part of train", ["nightly", NOT_EVALUATED]),
 ]
 
@@ -61,11 +63,18 @@ def accuracy(split: str, settings: list[str], tuned: bool) -> None:
     data, folder = SHARED / "data/interactions" / split, KEPT / split
     folder.mkdir(parents=True, exist_ok=True)
     convert(data / "train.txt", folder / "train.csv")
-    given = [f"warehouse={folder / 'warehouse'}", f"inputs.interactions={folder / 'train.csv'}", *settings]
+    warehouse = warehouse_of(folder, settings)
+    given = [f"warehouse={warehouse}", f"inputs.interactions={folder / 'train.csv'}", *settings]
     heading(split)
     for stage, words in STAGES if tuned else STAGES[:1]:
         same = {"stage": stage, "settings": settings, "code": code_version()}
-        show(kept(folder, same) or _done(same, [*words, *given], folder, data / "test.txt", k))
+        show(kept(folder, same) or _done(same, [*words, *given], folder, warehouse, data / "test.txt", k))
+
+
+def warehouse_of(folder: pathlib.Path, settings: list[str]) -> pathlib.Path:
+    """A night of one configuration must not go on with what another one has tuned."""
+    key = hashlib.sha256(json.dumps([settings, code_version()]).encode()).hexdigest()[:12]
+    return folder / f"warehouse-{key}"
 
 
 def heading(split: str) -> None:
@@ -93,20 +102,27 @@ def keep(folder: pathlib.Path, row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _done(same: dict[str, Any], words: list[str], folder: pathlib.Path, test: pathlib.Path, k: int) -> dict[str, Any]:
+def _done(
+    same: dict[str, Any], words: list[str], folder: pathlib.Path, warehouse: pathlib.Path, test: pathlib.Path, k: int
+) -> dict[str, Any]:
     """Run a stage and keep its row."""
     stage = same["stage"]
     if stage == STAGES[0][0]:
-        shutil.rmtree(folder / "warehouse", ignore_errors=True)
+        shutil.rmtree(warehouse, ignore_errors=True)
+    before = _tried_s(warehouse) if words[0] == "run" else 0.0
     seconds, gib, status = peak.measured([sys.executable, "-m", "musai", *words], subprocess.DEVNULL, every_s=1)
     if status:
         sys.exit(f"{stage}: musai {' '.join(words)} ended with exit {status}")
-    row = {**same, "seconds": seconds, "gib": gib}
+    row = {**same, "seconds": before + seconds, "gib": gib}
     if words[0] == "nightly":
-        pointer = json.loads((folder / "warehouse/_published.json").read_text())
-        lists = folder / "warehouse" / pointer["tables"]["recommendations"]["path"]
-        row["recall"], row["ndcg"] = score(lists, test, k)
+        pointer = json.loads((warehouse / "_published.json").read_text())
+        row["recall"], row["ndcg"] = score(warehouse / pointer["tables"]["recommendations"]["path"], test, k)
     return keep(folder, row)
+
+
+def _tried_s(warehouse: pathlib.Path) -> float:
+    """Seconds of the trials that earlier sittings have left in the journal."""
+    return sum(json.loads(file.read_text())["seconds"] for file in warehouse.glob("_nights/*/trials/*/*.json"))
 
 
 def score(lists: pathlib.Path, test: pathlib.Path, k: int) -> tuple[float, float]:
