@@ -42,12 +42,13 @@ def rows(
     def columns(lists: Measured) -> metrics.Columns:
         found = metrics.accuracy(lists.hits, held_out, ks)
         found = {key: value for key, value in found.items() if key[0] in ("recall", "ndcg", "map")}
+        diversity = _diversity(lists.recommended[:DIVERSITY_USERS], ks, vectors_of)
         for k in ks:
             top = lists.recommended[:, :k]
             found["novelty", k] = metrics.novelty(top, listeners, audience)
             found["popularity_share", k] = metrics.popularity_share(top, listeners)
             found["diversity", k] = np.full(len(top), np.nan)
-            found["diversity", k][:DIVERSITY_USERS] = _diversity(top[:DIVERSITY_USERS], vectors_of)
+            found["diversity", k][:DIVERSITY_USERS] = diversity[k]
         return found
 
     groups = metrics.listener_groups(history)
@@ -63,12 +64,15 @@ def rows(
     return measured
 
 
-def _diversity(lists: np.ndarray, vectors_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """float64 [users]; only the vectors of the tracks in these lists are asked for."""
+def _diversity(
+    lists: np.ndarray, ks: Sequence[int], vectors_of: Callable[[np.ndarray], np.ndarray]
+) -> dict[int, np.ndarray]:
+    """k -> float64 [users]; only the vectors of the tracks in these lists are asked for, and once."""
     wanted = np.unique(lists[lists >= 0])
     if not len(wanted):  # nobody was recommended anything
-        return np.full(len(lists), np.nan)
+        return {k: np.full(len(lists), np.nan) for k in ks}
     compact = np.where(lists >= 0, np.searchsorted(wanted, lists), -1)
     vectors = vectors_of(wanted)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return metrics.intra_list_diversity(compact, vectors / np.where(lengths > 0, lengths, 1))
+    vectors = vectors / np.where(lengths > 0, lengths, 1)
+    return {k: metrics.intra_list_diversity(compact[:, :k], vectors) for k in ks}

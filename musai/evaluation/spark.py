@@ -54,6 +54,18 @@ def sample_users(held_out: DataFrame, users: DataFrame, count: int, seed: int) -
     return users.join(truth, "user_id", "inner").orderBy(drawn, "user_id").limit(count)
 
 
+def of_new_artists(held_out: DataFrame, training: DataFrame, tracks: DataFrame) -> DataFrame:
+    """user_id, track_id of the held-out tracks that `discover` may find: of an artist who is known (tracks: track_id,
+    artist) and of whom the listener has nothing in the training part."""
+    artists = tracks.select("track_id", "artist").where("artist is not null")
+    met = training.join(artists, "track_id", "inner").select("user_id", "artist").distinct()
+    return (
+        held_out.join(artists, "track_id", "inner")
+        .join(met, ["user_id", "artist"], "left_anti")
+        .select("user_id", "track_id")
+    )
+
+
 def collected(
     lists: DataFrame, sample: DataFrame, held_out: DataFrame, items: DataFrame, width: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from musai.columns import FOR_YOU
 from musai.evaluation.ranking_metrics import ALL, LISTENER_GROUPS
 from musai.report import drawing
 from musai.report.facts import Facts, Rows
@@ -48,7 +49,9 @@ def _latest(facts: Facts) -> str | None:
 
 
 def _find(rows: Rows, metric: str, k: int, listeners: str = ALL) -> dict[str, Any] | None:
-    found = [row for row in rows if (row["metric"], row["k"], row["listeners"]) == (metric, k, listeners)]
+    """The figure of for_you; the other lists stand among all figures."""
+    wanted = (metric, k, FOR_YOU, listeners)
+    found = [row for row in rows if (row["metric"], row["k"], row["list"], row["listeners"]) == wanted]
     return found[0] if found and _number(found[0]["value"]) is not None else None
 
 
@@ -109,7 +112,9 @@ def _every(now: Rows) -> str:
             *(_shown(row["metric"], row[name]) for name in ("value", "low", "high", "baseline")),
             f"{row['users']:,}",
         )
-        for row in sorted(now, key=lambda row: (order.get(row["metric"], 99), row["k"], row["listeners"]))
+        for row in sorted(
+            now, key=lambda row: (row["list"] != FOR_YOU, order.get(row["metric"], 99), row["k"], row["listeners"])
+        )
     ]
     head = ("metric", "list", "listeners", "ours", "from", "to", "popular", "measured on")
     return details("All figures", table("Every figure of this measurement", head, lines, "figures", (3, 4, 5, 6, 7)))

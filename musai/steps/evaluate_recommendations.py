@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import functions as F
 
 from musai import columns
 from musai.config import Config
@@ -16,7 +18,11 @@ from musai.ranking import models
 from musai.ranking import spark as ranking
 from musai.steps import Night, recommend_tracks, step
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 JOB = "evaluate_recommendations"
+MEASURED = (columns.FOR_YOU, columns.DISCOVER)
 SCHEMA = (
     "metric string, k int, list string, listeners string, value double, low double, high double, baseline double, "
     "users bigint"
@@ -31,17 +37,25 @@ def run(night: Night) -> None:
         if last["settings_digest"] == digest and age < settings.every_n_nights:
             night.note(f"not due: measured on {last['run_date']}, every {settings.every_n_nights} nights")
             return
-    rows = measured(night)
-    values = [(r.metric, r.k, columns.FOR_YOU, r.listeners, r.value, r.low, r.high, r.baseline, r.users) for r in rows]
+    found = measured(night)
+    values = [
+        (r.metric, r.k, name, r.listeners, r.value, r.low, r.high, r.baseline, r.users)
+        for name, rows in found.items()
+        for r in rows
+    ]
     night.write_rows(values, SCHEMA, "recommendation_metrics", JOB, {"settings_digest": digest})
-    for row in rows:
+    for row in found.get(columns.FOR_YOU, []):
         if (row.listeners, row.k) == (ranking_metrics.ALL, min(settings.ks)) and row.metric in ("recall", "ndcg"):
             interval = f"{row.low:.4f} to {row.high:.4f}"
             night.note(f"{row.metric}@{row.k} {row.value:.4f} ({interval}), popularity {row.baseline:.4f}")
 
 
-def measured(night: Night) -> list[ranking_metrics.MetricRow]:
-    """Split, fit by the nightly's own steps on the training part, recommend, measure; [] where nothing is held out."""
+def measured(night: Night) -> dict[str, list[ranking_metrics.MetricRow]]:
+    """Split, fit by the nightly's own steps on the training part, recommend, measure: rows by list; {} where nothing is
+    held out.
+
+    Of `discover` only held-out tracks count of artists who are new to the listener, and listeners who have some.
+    """
     night.use_learned_blend()
     config, seed = _of_the_fit(night.config), night.config.seed
     training = night.nested("evaluation", config)
@@ -50,51 +64,74 @@ def measured(night: Night) -> list[ranking_metrics.MetricRow]:
     # Who has too few tracks of any weight has too few of plays > 0: a look at `users` may spare the whole split.
     if night.read("users").where(f"interactions >= {least}").isEmpty() or held_out.isEmpty():
         night.note(f"no listener has {least} tracks: nothing was measured")
-        return []
+        return {}
     training.write(train, "interactions", "ingest_interactions")
     for job in ("build_user_item", "compute_similarities", "train_als"):
         night.progress(f"{job} on the training part")
         step(job)(training)
-    users, items = training.read("users"), training.read("items")
+    users = training.read("users")
     sample = evaluation.sample_users(held_out, users, config.evaluation.max_users, seed).persist()
     plain = config.recommend.plain().model_copy(update={"blend": {}})
     popularity = config.model_copy(update={"recommend": plain})
-    ours, theirs = (
-        _measured(one, sample, held_out, items) for one in (training, dataclasses.replace(training, config=popularity))
-    )
+    only = np.sort(sample.select("user_index").toArrow()["user_index"].to_numpy())
+    ours, theirs = (_recommended(one, only) for one in (training, dataclasses.replace(training, config=popularity)))
+    found = {columns.FOR_YOU: _rows(training, columns.FOR_YOU, ours, theirs, sample, held_out)}
+    if columns.DISCOVER in config.recommend.lists and training.has("tracks"):
+        new = evaluation.of_new_artists(held_out, training.read("interactions"), training.read("tracks")).persist()
+        those = evaluation.sample_users(new, sample.drop("held_out"), config.evaluation.max_users, seed).persist()
+        if those.isEmpty():
+            night.note("discover: no held-out track is of an artist who is new to the listener")
+        else:
+            found[columns.DISCOVER] = _rows(training, columns.DISCOVER, ours, theirs, those, new)
+        for frame in (new, those):
+            frame.unpersist()
+    for frame in (held_out, sample, ours, theirs):
+        frame.unpersist()
+    return found
+
+
+def _of_the_fit(config: Config) -> Config:
+    """What the fit on the training part needs: lists as long as the largest cut, no similar users."""
+    lists = [name for name in config.recommend.lists if name in MEASURED]
+    recommend = config.recommend.model_copy(update={"lists": lists, "top_n": max(config.evaluation.ks)})
+    similarity = config.similarity.model_copy(update={"user_methods": []})
+    return config.model_copy(update={"recommend": recommend, "similarity": similarity})
+
+
+def _recommended(training: Night, only: np.ndarray) -> DataFrame:
+    """The lists of those listeners, int32 [users], kept."""
+    wanted = recommend_tracks.lists_of(training, only)
+    lists = ranking.recommend(training.session, *wanted).persist()
+    lists.count()  # now, for then the models go
+    models.dropped(wanted[1])
+    return lists
+
+
+def _rows(
+    training: Night, name: str, ours: DataFrame, theirs: DataFrame, sample: DataFrame, held_out: DataFrame
+) -> list[ranking_metrics.MetricRow]:
+    """The figures of one list: ours and those by popularity."""
+    settings, items = training.config.evaluation, training.read("items")
+
+    def collected(lists: DataFrame) -> figures.Measured:
+        named = lists.where(F.col(columns.LIST) == name)
+        recommended, hits = evaluation.collected(named, sample, held_out, items, max(settings.ks))
+        return figures.Measured(recommended.astype(np.int64), hits)
+
     known = sample.select("user_index", "interactions", "held_out").toArrow().sort_by("user_index")
-    rows = figures.rows(
-        ours,
-        theirs,
+    return figures.rows(
+        collected(ours),
+        collected(theirs),
         held_out=known["held_out"].to_numpy(),
         history=known["interactions"].to_numpy(),
         listeners=items.orderBy("item_index").select("interactions").toArrow()["interactions"].to_numpy(),
         audience=training.run.rows("users") or 0,
         vectors_of=lambda wanted: _vectors(training, wanted),
-        ks=config.evaluation.ks,
-        seed=seed,
-        resamples=config.evaluation.resamples,
-        confidence=config.evaluation.confidence,
+        ks=settings.ks,
+        seed=training.config.seed,
+        resamples=settings.resamples,
+        confidence=settings.confidence,
     )
-    for frame in (held_out, sample):
-        frame.unpersist()
-    return rows
-
-
-def _of_the_fit(config: Config) -> Config:
-    """What the fit on the training part needs: one list as long as the largest cut, no similar users."""
-    recommend = config.recommend.model_copy(update={"lists": [columns.FOR_YOU], "top_n": max(config.evaluation.ks)})
-    similarity = config.similarity.model_copy(update={"user_methods": []})
-    return config.model_copy(update={"recommend": recommend, "similarity": similarity})
-
-
-def _measured(training: Night, sample, held_out, items) -> figures.Measured:  # type: ignore[no-untyped-def]
-    only = np.sort(sample.select("user_index").toArrow()["user_index"].to_numpy())
-    wanted = recommend_tracks.lists_of(training, only)
-    lists = ranking.recommend(training.session, *wanted)
-    recommended, hits = evaluation.collected(lists, sample, held_out, items, max(training.config.evaluation.ks))
-    models.dropped(wanted[1])
-    return figures.Measured(recommended.astype(np.int64), hits)
 
 
 def _vectors(training: Night, wanted: np.ndarray) -> np.ndarray:

@@ -283,7 +283,7 @@ DECLARED = (
         columns("""
             metric string | recall, ndcg, map, coverage, novelty, popularity_share, diversity
             k int | cut of the list
-            list string | the list that was measured
+            list string | for_you; discover, on held-out tracks of artists new to the listener
             listeners string | all, light, medium, heavy
             value double | the figure on held-out tracks
             low double | lower end of the interval
@@ -312,7 +312,7 @@ DECLARED = (
         ("tune_recommender",),
         (),
         columns("""
-            trial int | 1 = first; the last one is the blend of the best
+            trial int | 1 = first; of the last two, which others judged, the last one is what the nights are to have
             settings string | keys of the configuration and their values, as JSON
             metric string | ndcg@k of held-out plays
             value double | its mean over listeners

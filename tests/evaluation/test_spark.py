@@ -33,3 +33,14 @@ def test_files_of_the_training_part_are_in_order(
             assert sum(sum(one.tracks["interactions"].to_pylist()) for one in found) + held_out.count() == 3000
     finally:
         spark.conf.set("spark.sql.adaptive.enabled", before)
+
+
+def test_what_discover_may_find_is_of_an_artist_whom_the_listener_does_not_have(spark: SparkSession) -> None:
+    tracks = spark.createDataFrame(
+        [("a1", "A"), ("a2", "A"), ("b1", "B"), ("x", None)], "track_id string, artist string"
+    )
+    training = spark.createDataFrame([("u", "a1"), ("v", "b1"), ("v", "x")], "user_id string, track_id string")
+    pairs = [("u", "a2"), ("u", "b1"), ("v", "a2"), ("v", "x"), ("u", "unlisted")]
+    held_out = spark.createDataFrame(pairs, "user_id string, track_id string")
+    found = evaluation.of_new_artists(held_out, training, tracks).collect()
+    assert sorted(tuple(row) for row in found) == [("u", "b1"), ("v", "a2")]

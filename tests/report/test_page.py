@@ -156,6 +156,15 @@ def test_a_listeners_lists_come_in_a_fixed_order_with_reasons(facts: Facts) -> N
     assert listener["lists"] == [["For you", [[2, "als", 1]]], ["In a calm mood", [[2, "als", 1]]]]
 
 
+def test_the_cards_of_quality_are_of_for_you_and_other_lists_stand_among_all_figures(facts: Facts) -> None:
+    others = [{**row, "list": "discover", "value": 0.777} for row in facts.metrics]
+    both = Parsed(page.rendered(dataclasses.replace(facts, metrics=[*others, *facts.metrics])))
+    assert both.texts("h3") == Parsed(page.rendered(facts)).texts("h3")
+    assert not [text for text in both.texts("p") if "77.7%" in text or "0.777" in text]
+    assert "discover" in both.texts("td")
+    assert "77.7%" in both.texts("td")
+
+
 def test_the_newest_measurement_is_told_from_an_older_one(facts: Facts) -> None:
     assert "Not measured this night" not in page.rendered(facts)
     older = dataclasses.replace(facts, metrics=[row for row in facts.metrics if row["run_id"] == "before"])

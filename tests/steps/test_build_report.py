@@ -67,7 +67,8 @@ def test_the_page_says_what_came_in_and_how_long_it_took(night):
     assert "plays is NaN" in text
     for job in night.outcome.seconds:
         assert (f"<code>{job}</code>" in text) == (job not in ("build_report", "publish"))
-    recall = night.table("recommendation_metrics").set_index(["metric", "k", "listeners"]).loc[("recall", 5, "all")]
+    measured = night.table("recommendation_metrics").set_index(["metric", "k", "list", "listeners"])
+    recall = measured.loc[("recall", 5, "for_you", "all")]
     assert f"{recall['value']:.1%}" in text
 
 
