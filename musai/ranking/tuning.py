@@ -178,7 +178,8 @@ def _blended(
     settings = {key: value for trial in winners for key, value in trial.settings.items()}
     fits = {trial.part: parts.fitted(trial.part, matrix, config.having(settings), threads) for trial in winners}
     if parts.BLEND in config.by_hand:
-        blend = {part: config.recommend.blend[part] for part in fits}
+        given: Mapping[str, float] = {**config.recommend.blend}
+        blend = {part: given[part] for part in fits}
         value = float(blending.reached(list(fits.values()), list(blend.values()), matrix, held_out, k).mean())
     else:
         weights, value = blending.learned(list(fits.values()), matrix, held_out, k)
