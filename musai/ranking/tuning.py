@@ -178,7 +178,7 @@ def _blended(
     settings = {key: value for trial in winners for key, value in trial.settings.items()}
     fits = {trial.part: parts.fitted(trial.part, matrix, config.having(settings), threads) for trial in winners}
     if parts.BLEND in config.by_hand:
-        given: Mapping[str, float] = {**config.recommend.blend}
+        given = {str(part): weight for part, weight in config.recommend.blend.items()}
         blend = {part: given[part] for part in fits}
         value = float(blending.reached(list(fits.values()), list(blend.values()), matrix, held_out, k).mean())
     else:
