@@ -70,7 +70,8 @@ def run(night: Night) -> None:
 
 
 def _at_hand(night: Night) -> Config:
-    """What the nights are made with: what was found before, else the blend that the night has learned."""
+    """What the nights are made with: what was found before, else the blend that the night has learned (on plays of the
+    judges too, so that it is hard to beat rather than easy)."""
     if not night.has_settings():
         night.use_learned_blend()
         return night.config

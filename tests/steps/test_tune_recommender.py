@@ -12,7 +12,7 @@ from musai import storage
 from musai.config import Config
 from musai.errors import InputError
 from musai.ranking import tuning
-from musai.steps import Night, evaluate_recommendations
+from musai.steps import Night, evaluate_recommendations, tune_recommender
 from musai.warehouse import Run, Warehouse, begin_record
 from tests import nights
 
@@ -156,3 +156,16 @@ def test_settings_that_do_not_fit_another_configuration_are_one_line(spark, week
     night = weekly.night(spark)
     with pytest.raises(InputError, match=r"tuning.used: .* does not fit \(recommend.blend: names .*\); false leaves"):
         night.tuned()
+    assert tune_recommender._at_hand(night).recommend.blend == weekly.config.recommend.blend  # a new search mends it
+    assert any("does not fit" in note for note in night.notes)
+
+
+def test_what_a_night_has_learned_is_to_be_beaten_where_nobody_has_tuned(spark, weekly):
+    night = weekly.night(spark)
+    night.write_rows([("als", 0.9), ("linear", 0.1)], "part string, weight double", "blend_weights", "recommend_tracks")
+    due = {False: {"als": 0.9, "linear": 0.1}, True: weekly.night(spark).tuned().config.recommend.blend}
+    for used, blend in due.items():
+        job = weekly.night(spark)
+        job.base, job.run = night.run, job.run.nested("weekly")
+        job.config = job.config.having({"tuning.used": used})
+        assert tune_recommender._at_hand(job).recommend.blend == blend
