@@ -142,6 +142,7 @@ class Matrix(Section):
 class Similarity(Section):
     backend: Literal["auto", "implicit", "spark"]
     local_max_interactions: Positive
+    device: Literal["auto", "cpu", "gpu"]
     track_methods: list[TrackMethod]
     user_methods: list[Method]
     neighbours: Positive
@@ -181,6 +182,12 @@ class Similarity(Section):
         if len(set(methods)) < len(methods):
             raise ValueError("a method is named twice")
         return methods
+
+    @model_validator(mode="after")
+    def _spark_has_no_gpu(self) -> Similarity:
+        if self.backend == "spark" and self.device == "gpu":
+            raise ValueError("device: gpu needs backend: implicit; Spark's form works on the processors of its nodes")
+        return self
 
 
 class Factorization(Section):
@@ -291,6 +298,8 @@ class Recommend(Section):
     candidates: Positive
     popularity_by: Literal["genre", "language"] | None
     block_memory_mb: Positive
+    device: Literal["auto", "cpu", "gpu"]
+    gpu_precision: Literal["float32", "tf32", "bfloat16"]
 
     @property
     def reranked(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +13,19 @@ import scipy.sparse as sp
 import threadpoolctl
 
 from musai import columns
+from musai.devices import Device, asks_for_gpu
 from musai.ranking import categories, kernels, moods, predicted, reranking
 from musai.ranking.kernels import Heard, Near, Ranked
 from musai.ranking.models import Models
 from musai.ranking.reranking import Facts, Reranking
 from musai.ranking.top import Tracks
+
+if TYPE_CHECKING:
+    import torch
+
+    from musai.ranking.torch_lists import Card
+
+log = logging.getLogger(__name__)
 
 ALS = "als"
 BINARY = ("cooccurrence", "linear")  # multiply their neighbours with whether a track was heard; others with its weight
@@ -31,6 +41,8 @@ class Lists:
     blend: Mapping[str, float]
     max_tracks_per_artist: int
     reranking: Reranking | None = None
+    device: Device = "cpu"
+    gpu_precision: str = "float32"
 
 
 @dataclasses.dataclass
@@ -62,42 +74,113 @@ def source_names(models: Models) -> list[str]:
     return [ALS, *models.methods, columns.POPULARITY, columns.CATALOGUE]
 
 
-def recommend(block: Block, models: Models, lists: Lists, room: np.ndarray | None = None) -> Ranked:
+def card_of(models: Models, lists: Lists) -> Card | None:
+    """The models on the GPU that `lists.device` means in this process; None: the processor works. Raises InputError
+    for `gpu` where there is none."""
+    device = check_device(lists)
+    if device is None or device.type == "cpu":
+        return None
+    from musai.ranking import torch_lists
+
+    log.info("recommend.device: %s", device)
+    return torch_lists.Card(models, lists.blend.get(ALS, 0), *_weights(models, lists), device, lists.gpu_precision)
+
+
+def check_device(lists: Lists) -> torch.device | None:
+    """What `lists.device` means in this process, None where torch need not be asked. Raises InputError for `gpu`
+    where there is none."""
+    if not asks_for_gpu(lists.device):
+        return None
+    from musai.similarity import torch_devices
+
+    return torch_devices.choose(lists.device, "recommend.device")
+
+
+def recommend(
+    block: Block, models: Models, lists: Lists, room: np.ndarray | None = None, card: Card | None = None
+) -> Ranked:
     """The lists of a block of users, in the order of `lists.names`.
 
     A user of whom no part of the blend says anything is served by popularity; a track that nobody has heard only
     fills a list that would stay short of it. `room`, float32 [users or more, known], is overwritten: who scores many
-    blocks hands in the same memory each time.
+    blocks hands in the same memory each time. On a `card` scores may differ in their last bits.
     """
     every = len(models.track_ids)
     longest = min(lists.top_n, every)  # no list is longer than all tracks
     width = min(max(lists.reranking.candidates, longest), every) if lists.reranking else longest
-    shape = (len(block.user_ids), len(lists.names), width)
-    ranked = Ranked(*(np.empty(shape, kind) for kind in (np.int32, np.float32, np.uint8, np.int32)))
-    heard = Heard(block.heard_indptr, block.heard_indices, block.values)
+    if card is None:
+        ranked = _on_processor(block, models, lists, width, room)
+    else:
+        ranked = _on_card(block, models, lists, width, room, card)
+    if not lists.reranking:
+        return ranked
+    heard, facts = _heard(block), _facts(models, lists.reranking)
+    return reranking.reranked(ranked, heard, facts, lists.reranking, lists.max_tracks_per_artist, longest)
+
+
+def _on_processor(block: Block, models: Models, lists: Lists, width: int, room: np.ndarray | None) -> Ranked:
+    """The best `width` of each list."""
+    heard, ranked = _heard(block), _empty(block, lists, width)
     kernels.rank(
         heard,
         _product(block, models, lists, room),
         np.float32(lists.blend.get(ALS, 0)),
         *_predictions(block, models, lists),
-        Near(
-            models.near_indptr,
-            models.near_indices,
-            models.near_scores,
-            np.array([lists.blend.get(method, 0) for method in models.methods], np.float32),
-            np.array([method in BINARY for method in models.methods], bool),
-        ),
-        Tracks(models.place, models.artist, models.by_artist, models.of_artist, models.blocked, models.fresh),
+        _near(models, lists),
+        _tracks(models),
         *_popularity(heard, models),
         np.array([name == columns.DISCOVER for name in lists.names], bool),
         moods.of_lists(lists.names, models.mood_starts, models.mood_tracks, models.place, models.artist),
         lists.max_tracks_per_artist,
         ranked,
     )
-    if not lists.reranking:
-        return ranked
-    facts = _facts(models, lists.reranking)
-    return reranking.reranked(ranked, heard, facts, lists.reranking, lists.max_tracks_per_artist, longest)
+    return ranked
+
+
+def _on_card(block: Block, models: Models, lists: Lists, width: int, room: np.ndarray | None, card: Card) -> Ranked:
+    """The same; the processor serves those whose lists the card's candidates do not fill beyond doubt."""
+    heard, ranked, cap = _heard(block), _empty(block, lists, width), lists.max_tracks_per_artist
+    factors = _folded_in(block, models) if lists.blend.get(ALS) else None
+    of_users = *_predictions(block, models, lists), *_popularity(heard, models)
+    found = card.candidates(heard, factors, *of_users, lists.names, width, cap > 0)
+    left = np.flatnonzero(kernels.pick(heard, _near(models, lists), _tracks(models), *found, cap, ranked))
+    if len(left):
+        again = _on_processor(_some(block, left), models, lists, width, room)
+        for whole, part in zip(ranked, again, strict=True):
+            whole[left] = part
+    return ranked
+
+
+def _some(block: Block, users: np.ndarray) -> Block:
+    """The users at these places."""
+    sizes = np.diff(block.heard_indptr)[users]
+    indptr = np.append(0, np.cumsum(sizes))
+    at = np.arange(indptr[-1]) + np.repeat(block.heard_indptr[users] - indptr[:-1], sizes)
+    factors = None if block.factors is None else block.factors[users]
+    return Block(block.user_ids.take(pa.array(users)), indptr, block.heard_indices[at], block.values[at], factors)
+
+
+def _heard(block: Block) -> Heard:
+    return Heard(block.heard_indptr, block.heard_indices, block.values)
+
+
+def _empty(block: Block, lists: Lists, width: int) -> Ranked:
+    shape = (len(block.user_ids), len(lists.names), width)
+    return Ranked(*(np.empty(shape, kind) for kind in (np.int32, np.float32, np.uint8, np.int32)))
+
+
+def _near(models: Models, lists: Lists) -> Near:
+    return Near(models.near_indptr, models.near_indices, models.near_scores, *_weights(models, lists))
+
+
+def _tracks(models: Models) -> Tracks:
+    return Tracks(models.place, models.artist, models.by_artist, models.of_artist, models.blocked, models.fresh)
+
+
+def _weights(models: Models, lists: Lists) -> tuple[np.ndarray, np.ndarray]:
+    """`weights` and `binary` of kernels.Near."""
+    weights = np.array([lists.blend.get(method, 0) for method in models.methods], np.float32)
+    return weights, np.array([method in BINARY for method in models.methods], bool)
 
 
 def _popularity(heard: Heard, models: Models) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from musai.jit import compiled
 from musai.ranking.moods import Moods, fill_mood
-from musai.ranking.top import NEVER, Tracks, fill_list
+from musai.ranking.top import NEVER, Tracks, fill_list, has_room
 
 ALS, NEAR = 0, 1  # places of `Lists.source`: the product, the first method; popularity and catalogue follow the last
 
@@ -102,6 +102,48 @@ def rank(
         for r in range(len(items)):
             source[r] = _source(items[r], scores, parts, scales)
         _explain(mine, values, near, scales, items, ranked.because[u].ravel(), slot)
+
+
+@compiled
+def pick(
+    heard: Heard,
+    near: Near,
+    tracks: Tracks,
+    whole: np.ndarray,
+    items: np.ndarray,
+    scores: np.ndarray,
+    source: np.ndarray,
+    scales: np.ndarray,
+    cap: int,
+    ranked: Ranked,
+) -> np.ndarray:
+    """Fill `ranked` from candidates (`torch_lists.Candidates`); returns bool [users]: for whom they do not tell.
+
+    They do not where a list stays short of them, or ends on the score of the last of them, with which others that are
+    not among them may be level.
+    """
+    users, lists, top_n = ranked.items.shape
+    left, counts = np.zeros(users, np.bool_), np.zeros(len(tracks.by_artist), np.int32)
+    artist, slot = tracks.artist, np.zeros(len(tracks.place), np.int32)
+    for u in range(users):
+        for n in range(lists):
+            taken, last = 0, items.shape[2] - 1
+            for c in range(items.shape[2]):
+                if taken == top_n or scores[u, n, c] == NEVER:
+                    break
+                if has_room(artist[items[u, n, c]], cap, counts):
+                    ranked.items[u, n, taken] = items[u, n, c]
+                    ranked.scores[u, n, taken] = scores[u, n, c]
+                    ranked.source[u, n, taken] = source[u, n, c]
+                    taken += 1
+            for c in range(items.shape[2]):
+                counts[artist[items[u, n, c]]] = 0
+            left[u] |= taken < top_n or (not whole[n] and ranked.scores[u, n, taken - 1] == scores[u, n, last])
+        if not left[u]:
+            mine = heard.indices[heard.indptr[u] : heard.indptr[u + 1]]
+            values = heard.values[heard.indptr[u] : heard.indptr[u + 1]]
+            _explain(mine, values, near, scales[u], ranked.items[u].ravel(), ranked.because[u].ravel(), slot)
+    return left
 
 
 @compiled

@@ -45,9 +45,9 @@ def asked(methods: Sequence[str]) -> list[str]:
 def check(methods: Sequence[str], settings: Similarity) -> None:
     """Raises InputError where a part among `methods` asks for a GPU that this process does not have."""
     if CONTRASTIVE in methods and settings.contrastive_device == "gpu":
-        from musai.similarity import torch_contrastive
+        from musai.similarity import torch_devices
 
-        torch_contrastive.choose(settings.contrastive_device)
+        torch_devices.choose(settings.contrastive_device, "similarity.contrastive_device")
 
 
 def build(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,16 @@ from musai.ranking import blocks
 from musai.ranking.blocks import Block, Lists
 from musai.ranking.models import Models
 
+if TYPE_CHECKING:
+    from musai.ranking.torch_lists import Card
 
-def ranked(block: Block, opened: Models, lists: Lists, room: np.ndarray | None = None) -> pa.RecordBatch:
-    """The rows of a block, in the order of the table's key: user, list, rank. `room`: see `blocks.recommend`."""
+
+def ranked(
+    block: Block, opened: Models, lists: Lists, room: np.ndarray | None = None, card: Card | None = None
+) -> pa.RecordBatch:
+    """The rows of a block, in the order of the table's key: user, list, rank. `room`, `card`: see `recommend`."""
     in_order = dataclasses.replace(lists, names=tuple(sorted(lists.names)))
-    found = blocks.recommend(block, opened, in_order, room)
+    found = blocks.recommend(block, opened, in_order, room, card)
     taken = np.nonzero(found.items >= 0)
     user, which, place = (pa.array(axis) for axis in taken)
     because = found.because[taken]

@@ -65,6 +65,8 @@ def lists_of(run: Run, config: Config) -> Lists:
         blend_of(run, config),
         settings.max_tracks_per_artist or 0,
         chosen if settings.reranked else None,
+        settings.device,
+        settings.gpu_precision,
     )
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from musai.ranking import models
 from musai.ranking import new_releases as new_releases_of
 from musai.ranking import rows as rows_of
-from musai.ranking.blocks import Lists
+from musai.ranking.blocks import Lists, card_of
 from musai.ranking.listeners import Listeners
 from musai.ranking.models import Sources
 from musai.session import each_number
@@ -53,8 +53,9 @@ def _ranked(
 ) -> Iterator[pa.RecordBatch]:
     opened = models.opened(sources)
     room = np.empty((listeners.size, opened.known if sources.factors else 0), np.float32)
+    card = card_of(opened, lists)
     for block in listeners.of_partition(number, partitions):
-        yield rows_of.ranked(block, opened, lists, room)
+        yield rows_of.ranked(block, opened, lists, room, card)
 
 
 def partitions_for(users: int, size: int, cores: int) -> int:

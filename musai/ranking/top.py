@@ -49,7 +49,7 @@ def fill_list(
     for j in tracks.fresh:
         if taken == len(items):
             break
-        if _may_follow(tracks.artist[j], met, only_new) and _has_room(tracks.artist[j], cap, counts):
+        if _may_follow(tracks.artist[j], met, only_new) and has_room(tracks.artist[j], cap, counts):
             items[taken] = j
             taken += 1
     for r in range(taken):
@@ -69,7 +69,7 @@ def _best_under_cap(
         found_item, found_score = np.empty(count, np.int32), np.empty(count, np.float32)
         size = best_items(total, tracks.place, found_item, found_score)
         for position in range(seen, size):
-            if taken < top_n and _has_room(tracks.artist[found_item[position]], cap, counts):
+            if taken < top_n and has_room(tracks.artist[found_item[position]], cap, counts):
                 items[taken], scores[taken] = found_item[position], found_score[position]
                 taken += 1
         if taken == top_n or size < count or count == known:
@@ -112,7 +112,7 @@ def _may_follow(a: int, met: np.ndarray, only_new: bool) -> bool:
 
 
 @compiled
-def _has_room(a: int, cap: int, counts: np.ndarray) -> bool:
+def has_room(a: int, cap: int, counts: np.ndarray) -> bool:
     """Whether artist `a` may have one more track in the list; counts it."""
     if cap == 0 or a < 0:
         return True

@@ -1,4 +1,4 @@
-"""The most similar tracks of each track, and listeners of each listener, on one machine with `implicit`.
+"""The most similar tracks of each track, and listeners of each listener, on one machine: `implicit`, or a GPU.
 
 Input: R, csr float32 [users, items], weights > 0. Every method is a product of columns, y_i . y_j, of a matrix Y that
 has R's pattern, times a factor of the row (N_i: the users of item i, N_u: the items of user u, ||: their number):
@@ -33,6 +33,7 @@ an item counts TIE x index / items less when scores are ordered: scores closer t
 index, all others never. Published scores are lowered by as much where that makes them descend.
 """
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,12 @@ import scipy.sparse as sp
 from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, tfidf_weight
 
 from musai import config
+from musai.devices import Device, asks_for_gpu
 from musai.errors import MusaiError
 
+log = logging.getLogger(__name__)
+
+DEVICE = "similarity.device"
 TIE = 1e-7  # relative; far above the noise of a float64 sum, about as small as a float32 can tell
 NOISE = 1e-6  # float32 weights: a deviation below that share of its weight, or such a mean-centred cosine, is zero
 
@@ -63,7 +68,8 @@ class Neighbours:
 def track_neighbours(matrix: sp.csr_matrix, method: str, settings: config.Similarity, threads: int) -> Neighbours:
     """The `settings.neighbours` nearest items of each item of `matrix` [users, items]; same bits for any `threads`.
 
-    Time grows with sum over users of |N_u|^2; memory beside the matrix in float64, twice: 60 bytes x items x k.
+    Time grows with sum over users of |N_u|^2; memory beside the matrix in float64, twice: 60 bytes x items x k. On a
+    GPU (`settings.device`) sums may differ in their last bits, far below what orders two scores.
     """
     return nearest(matrix, method, settings, threads, settings.neighbours)
 
@@ -84,9 +90,7 @@ def nearest(matrix: sp.csr_matrix, method: str, settings: config.Similarity, thr
     tie_break = tie_breaks(np.arange(items), observed.indices.max() + 1)
     product.data *= tie_break[product.indices]
     width = min(k, items - 1) + 1  # the item itself is among its own nearest
-    pairs = all_pairs_knn(product, width, num_threads=threads, show_progress=False)
-    others = pairs.col.reshape(items, width)
-    values = pairs.data.reshape(items, width)  # implicit pads with item 0 and value 0
+    others, values = _all_pairs(product, width, settings.device, threads)
     values[others == np.arange(items)[:, None]] = 0
     values[values <= smallest(method)] = 0
     order = np.argsort(-values, axis=1)[:, : min(k, items - 1)]
@@ -99,6 +103,22 @@ def nearest(matrix: sp.csr_matrix, method: str, settings: config.Similarity, thr
     published = in_order(others, scores)
     found.indices[:, : width - 1], found.scores[:, : width - 1] = published.indices, published.scores
     return found
+
+
+def _all_pairs(product: sp.csr_matrix, width: int, device: Device, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each column the `width` columns with the largest products: int32 and float64 [items, width].
+
+    Raises InputError for a GPU that is asked for and not there.
+    """
+    if asks_for_gpu(device):
+        from musai.similarity import torch_devices, torch_knn
+
+        chosen = torch_devices.choose(device, DEVICE)
+        log.info("%s: %s", DEVICE, chosen)
+        if chosen.type == "cuda":
+            return torch_knn.all_pairs(product, width, chosen)
+    pairs = all_pairs_knn(product, width, num_threads=threads, show_progress=False)  # padded with item 0 and value 0
+    return pairs.col.reshape(-1, width), pairs.data.reshape(-1, width)
 
 
 def tie_breaks(indices: np.ndarray, items: int) -> np.ndarray:

@@ -36,8 +36,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musai.config import Similarity
-from musai.errors import InputError
 from musai.similarity.projection import Projection
+from musai.similarity.torch_devices import choose
 
 STEPS, LEAST_BATCH, MOST_BATCH = 50, 1024, 16384  # of an epoch, where its batches are neither too small nor too large
 NEGATIVES, RATE, START = 512, 0.01, 0.1
@@ -74,7 +74,7 @@ def contrastive(matrix: sp.csr_matrix, settings: Similarity, seed: int) -> Proje
 
     Raises InputError for a GPU that is asked for and not there.
     """
-    device = choose(settings.contrastive_device)
+    device = choose(settings.contrastive_device, "similarity.contrastive_device")
     listeners = np.bincount(matrix.indices, minlength=matrix.shape[1])
     by_item = (np.where(listeners > 0, listeners, np.inf) ** -0.5).astype(np.float32)
     if not (np.diff(matrix.indptr) > 1).any():
@@ -87,14 +87,6 @@ def contrastive(matrix: sp.csr_matrix, settings: Similarity, seed: int) -> Proje
         torch.set_num_threads(threads)
     there = (listeners > 0)[:, None].astype(np.float32)
     return Projection(left * by_item[:, None], right * there)
-
-
-def choose(device: str) -> torch.device:
-    """Raises InputError for `gpu` where torch finds none in this process."""
-    there = torch.cuda.is_available()
-    if device == "gpu" and not there:
-        raise InputError("similarity.contrastive_device: gpu cannot be used here: torch finds no CUDA device")
-    return torch.device("cuda" if there and device != "cpu" else "cpu")
 
 
 def _normalised(matrix: sp.csr_matrix, by_item: np.ndarray) -> sp.csr_matrix:

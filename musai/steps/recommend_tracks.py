@@ -55,6 +55,7 @@ def lists_of(night: Night, only: np.ndarray | None = None) -> tuple[Listeners, m
     run, lists = night.run, of_run.lists_of(night.run, night.config)
     if is_local(night.session):  # the tasks run on this machine: what is wrong with its GPU can be said at once
         predicted.check(tuple(lists.blend), night.config.similarity)
+        blocks.check_device(lists)
     for note in of_run.notes_of(run, night.config):
         night.note(note)
     light = night.config.matrix.min_tracks_per_user > 1  # listeners of fewer tracks were not in the training
