@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,11 +20,7 @@ from musai.ranking.reranking import Facts, Reranking
 from musai.ranking.top import Tracks
 
 if TYPE_CHECKING:
-    import torch
-
     from musai.ranking.torch_lists import Card
-
-log = logging.getLogger(__name__)
 
 ALS = "als"
 BINARY = ("cooccurrence", "linear")  # multiply their neighbours with whether a track was heard; others with its weight
@@ -77,23 +72,20 @@ def source_names(models: Models) -> list[str]:
 def card_of(models: Models, lists: Lists) -> Card | None:
     """The models on the GPU that `lists.device` means in this process; None: the processor works. Raises InputError
     for `gpu` where there is none."""
-    device = check_device(lists)
-    if device is None or device.type == "cpu":
+    if not asks_for_gpu(lists.device):
         return None
     from musai.ranking import torch_lists
 
-    log.info("recommend.device: %s", device)
-    return torch_lists.Card(models, lists.blend.get(ALS, 0), *_weights(models, lists), device, lists.gpu_precision)
+    weights = lists.blend.get(ALS, 0), *_weights(models, lists)
+    return torch_lists.card(models, *weights, lists.device, lists.gpu_precision)
 
 
-def check_device(lists: Lists) -> torch.device | None:
-    """What `lists.device` means in this process, None where torch need not be asked. Raises InputError for `gpu`
-    where there is none."""
-    if not asks_for_gpu(lists.device):
-        return None
-    from musai.similarity import torch_devices
+def check_device(lists: Lists) -> None:
+    """Raises InputError for a GPU that is asked for and not there."""
+    if lists.device == "gpu":
+        from musai.similarity import torch_devices
 
-    return torch_devices.choose(lists.device, "recommend.device")
+        torch_devices.choose(lists.device, torch_devices.LISTS)
 
 
 def recommend(
@@ -127,8 +119,9 @@ def _on_processor(block: Block, models: Models, lists: Lists, width: int, room: 
         np.float32(lists.blend.get(ALS, 0)),
         *_predictions(block, models, lists),
         _near(models, lists),
-        _tracks(models),
+        _tracks(block, models),
         *_popularity(heard, models),
+        _vectors(models),
         np.array([name == columns.DISCOVER for name in lists.names], bool),
         moods.of_lists(lists.names, models.mood_starts, models.mood_tracks, models.place, models.artist),
         lists.max_tracks_per_artist,
@@ -141,9 +134,10 @@ def _on_card(block: Block, models: Models, lists: Lists, width: int, room: np.nd
     """The same; the processor serves those whose lists the card's candidates do not fill beyond doubt."""
     heard, ranked, cap = _heard(block), _empty(block, lists, width), lists.max_tracks_per_artist
     factors = _folded_in(block, models) if lists.blend.get(ALS) else None
+    tracks = _tracks(block, models)
     of_users = *_predictions(block, models, lists), *_popularity(heard, models)
-    found = card.candidates(heard, factors, *of_users, lists.names, width, cap > 0)
-    left = np.flatnonzero(kernels.pick(heard, _near(models, lists), _tracks(models), *found, cap, ranked))
+    found = card.candidates(heard, factors, *of_users, tracks.lone, lists.names, width, cap > 0)
+    left = np.flatnonzero(kernels.pick(heard, _near(models, lists), tracks, _vectors(models), *found, cap, ranked))
     if len(left):
         again = _on_processor(_some(block, left), models, lists, width, room)
         for whole, part in zip(ranked, again, strict=True):
@@ -173,8 +167,18 @@ def _near(models: Models, lists: Lists) -> Near:
     return Near(models.near_indptr, models.near_indices, models.near_scores, *_weights(models, lists))
 
 
-def _tracks(models: Models) -> Tracks:
-    return Tracks(models.place, models.artist, models.by_artist, models.of_artist, models.blocked, models.fresh)
+def _tracks(block: Block, models: Models) -> Tracks:
+    lone = models.popularity <= (0 if block.factors is None else 1)  # a newcomer is not counted among the listeners
+    return Tracks(models.place, models.artist, models.by_artist, models.of_artist, models.blocked, models.fresh, lone)
+
+
+def _vectors(models: Models) -> np.ndarray:
+    """Tracks' factors, [known, 0] where there are none."""
+    if models.factors is not None:
+        return models.factors
+    none = np.empty((models.known, 0), np.float32)
+    none.setflags(write=False)  # as the mapped ones: numba would compile for both
+    return none
 
 
 def _weights(models: Models, lists: Lists) -> tuple[np.ndarray, np.ndarray]:

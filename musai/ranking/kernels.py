@@ -59,6 +59,7 @@ def rank(
     tracks: Tracks,
     popular: np.ndarray,
     segment: np.ndarray,
+    vectors: np.ndarray,
     new_artists: np.ndarray,
     moods: Moods,
     cap: int,
@@ -68,9 +69,9 @@ def rank(
 
     product float32 [users, known], or [0, known] where there is none; predicted int64 [methods]: place of a method in
     predictions float32 [n, users, known], -1 where it scores by a product with its neighbours; popular
-    float32 [segments, known]: popularity, and segment int64 [users]: the row of it that serves a user; new_artists
-    bool [lists]: only artists of whom the user has nothing; moods: which lists keep to a mood; cap: tracks an artist
-    may have in a list, 0 = any.
+    float32 [segments, known]: popularity, and segment int64 [users]: the row of it that serves a user; vectors
+    float32 [known, f]: tracks' factors, which explain what no method does; new_artists bool [lists]: only artists of
+    whom the user has nothing; moods: which lists keep to a mood; cap: tracks an artist may have in a list, 0 = any.
     """
     known, methods = len(tracks.place), len(near.weights)
     total, parts = np.empty(known, np.float32), np.empty((methods, known), np.float32)
@@ -83,7 +84,8 @@ def rank(
         scores = product[u] if len(product) else product.ravel()
         total[:] = 0
         scales[:] = 0
-        scales[ALS] = add_scaled(total, scores, product_weight)
+        if not _all_lone(mine, tracks.lone):
+            scales[ALS] = add_scaled(total, scores, product_weight)
         for m in range(methods):
             if near.weights[m] > 0:
                 if predicted[m] >= 0:
@@ -101,7 +103,22 @@ def rank(
         items, source = ranked.items[u].ravel(), ranked.source[u].ravel()
         for r in range(len(items)):
             source[r] = _source(items[r], scores, parts, scales)
-        _explain(mine, values, near, scales, items, ranked.because[u].ravel(), slot)
+        _explain(mine, values, near, vectors, scales, items, ranked.because[u].ravel(), slot)
+
+
+@compiled
+def of_lone_tracks(heard: Heard, lone: np.ndarray) -> np.ndarray:
+    """bool [users]: who has nothing but tracks that nobody else has."""
+    found = np.zeros(len(heard.indptr) - 1, np.bool_)
+    for u in range(len(found)):
+        found[u] = _all_lone(heard.indices[heard.indptr[u] : heard.indptr[u + 1]], lone)
+    return found
+
+
+@compiled
+def _all_lone(mine: np.ndarray, lone: np.ndarray) -> bool:
+    """ALS then has learnt nothing that leads from them to another track: its scores are what rounding left."""
+    return lone[mine].all()
 
 
 @compiled
@@ -109,6 +126,7 @@ def pick(
     heard: Heard,
     near: Near,
     tracks: Tracks,
+    vectors: np.ndarray,
     whole: np.ndarray,
     items: np.ndarray,
     scores: np.ndarray,
@@ -142,7 +160,8 @@ def pick(
         if not left[u]:
             mine = heard.indices[heard.indptr[u] : heard.indptr[u + 1]]
             values = heard.values[heard.indptr[u] : heard.indptr[u + 1]]
-            _explain(mine, values, near, scales[u], ranked.items[u].ravel(), ranked.because[u].ravel(), slot)
+            because = ranked.because[u].ravel()
+            _explain(mine, values, near, vectors, scales[u], ranked.items[u].ravel(), because, slot)
     return left
 
 
@@ -254,12 +273,14 @@ def _explain(
     mine: np.ndarray,
     values: np.ndarray,
     near: Near,
+    vectors: np.ndarray,
     scales: np.ndarray,
     items: np.ndarray,
     because: np.ndarray,
     slot: np.ndarray,
 ) -> None:
-    """because [items]: the user's track that adds most to each item over all methods, -1 where none does.
+    """because [items]: the user's track that adds most to each item over all methods, -1 where none does; where none
+    does and ALS speaks, the user's track whose factors are nearest to the item's, by product and the track's value.
 
     slot int32 [known] is zeros before and after: meanwhile, of each listed track, its place in `best`, counted from 1.
     """
@@ -279,6 +300,22 @@ def _explain(
                         best[place], reason[place] = value * of_indices[q], mine[p]
     for r in range(len(items)):
         because[r] = reason[slot[items[r]]] if 0 <= items[r] < len(slot) else -1
+        if because[r] < 0 and scales[ALS] != 0 and 0 <= items[r] < len(slot):
+            because[r] = _nearest(items[r], mine, values, vectors)
     for r in range(len(items)):
         if 0 <= items[r] < len(slot):
             slot[items[r]] = 0
+
+
+@functools.partial(compiled, fastmath={"reassoc"})
+def _nearest(j: int, mine: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> int:
+    """The track i of `mine` with the largest value_i x (y_i . y_j) above 0; -1 where there is none."""
+    best, found = np.float32(0), -1
+    for p in range(len(mine)):
+        if values[p] > 0:
+            product = np.float32(0)
+            for f in range(vectors.shape[1]):
+                product += vectors[mine[p], f] * vectors[j, f]
+            if values[p] * product > best:
+                best, found = values[p] * product, mine[p]
+    return found

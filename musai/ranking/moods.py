@@ -90,6 +90,7 @@ def fill_mood(
         tracks.of_artist,
         tracks.blocked,
         np.arange(heard, end - start).astype(np.int32),
+        tracks.lone,
     )
     fill_list(total[chosen[:heard]], own, met, False, cap, counts, items, scores)
     for r in range(len(items)):

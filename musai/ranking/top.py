@@ -16,7 +16,7 @@ HALVINGS = 16
 class Tracks(NamedTuple):
     """place int32 [known]: 0 = most popular; artist int32 [all]: -1 = unknown; of_artist: the known tracks by artist,
     those of artist a at by_artist[a + 1] to by_artist[a + 2]; blocked: known tracks that are never listed; fresh:
-    unknown tracks that fill a list which would stay short, in their order."""
+    unknown tracks that fill a list which would stay short, in their order; lone bool [known]: one listener has it."""
 
     place: np.ndarray
     artist: np.ndarray
@@ -24,6 +24,7 @@ class Tracks(NamedTuple):
     of_artist: np.ndarray
     blocked: np.ndarray
     fresh: np.ndarray
+    lone: np.ndarray
 
 
 @compiled

@@ -10,6 +10,7 @@ Memory of the card: the models, and (parts + 4) x users x tracks x 4 bytes of a 
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,10 +22,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from musai import columns
+from musai.devices import Device
+from musai.ranking import kernels
 from musai.ranking.kernels import Heard
 from musai.ranking.models import Models
 from musai.ranking.moods import NAMES
 from musai.ranking.top import NEVER
+from musai.similarity import torch_devices
+
+log = logging.getLogger(__name__)
 
 SLACK = 16  # candidates beyond a list's length, so that the last of it is not level with what was cut off
 OF_A_CAP = 4  # times its length, where artists are capped
@@ -79,11 +85,13 @@ class Card:
         predictions: np.ndarray,
         popular: np.ndarray,
         segment: np.ndarray,
+        lone: np.ndarray,
         names: Sequence[str],
         top_n: int,
         capped: bool,
     ) -> Candidates:
-        """What lists of `top_n` are picked from; factors float32 [users, f], the others as in `kernels.rank`."""
+        """What lists of `top_n` are picked from; factors float32 [users, f], `lone` as in `top.Tracks`, the
+        others as in `kernels.rank`."""
         parts, scales = [], []
         total = torch.zeros((len(segment), self._known), device=self._device)
         for number, weight in enumerate(self._weights):
@@ -91,6 +99,8 @@ class Card:
             scale = torch.zeros(len(segment), device=self._device)
             if part is not None:
                 scale = _scale(part, weight)
+                if number == 0:
+                    scale[self._on(kernels.of_lone_tracks(heard, lone))] = 0
                 part = torch.where(scale[:, None] > 0, part * scale[:, None], 0)
                 total += part
             parts.append(part)
@@ -173,6 +183,16 @@ class Card:
 
     def _on(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.array(array)).to(self._device)  # a copy: mapped arrays are read-only
+
+
+def card(
+    models: Models, als: float, weights: np.ndarray, binary: np.ndarray, asked: Device, precision: str
+) -> Card | None:
+    """A `Card` on the GPU that `asked` means in this process, None where it means the processor. Raises InputError for
+    `gpu` where there is none."""
+    device = torch_devices.choose(asked, torch_devices.LISTS)
+    log.info("%s: %s", torch_devices.LISTS, device)
+    return None if device.type == "cpu" else Card(models, als, weights, binary, device, precision)
 
 
 def _scale(part: Tensor, weight: float) -> Tensor:

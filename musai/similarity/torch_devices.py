@@ -7,6 +7,8 @@ import torch
 from musai.devices import Device
 from musai.errors import InputError
 
+LISTS = "recommend.device"
+
 
 def choose(device: Device, key: str) -> torch.device:
     """The device that the configuration's `key` means. Raises InputError for `gpu` where torch finds none."""

@@ -93,7 +93,9 @@ def kernel_costs(block: Block, made: Models, product: np.ndarray) -> dict[str, f
         kernels.neighbour_scores(mine[u], values[u], near, 0, row)
         kernels.add_scaled(totals[u], row, np.float32(0.5))
     found["best_items"] = each(lambda u: top.best_items(totals[u], made.place, items, scores))
-    found["explain"] = each(lambda u: kernels._explain(mine[u], values[u], near, scales, items, because, slot))
+    found["explain"] = each(
+        lambda u: kernels._explain(mine[u], values[u], near, made.factors, scales, items, because, slot)
+    )
     return found
 
 

@@ -79,7 +79,7 @@ class World:
         found = {}
         for name, weight in blend.items():
             if name == "als":
-                part = self.tracks @ self.users[u]
+                part = self.tracks @ self.users[u] * (self.listeners[self.heard[u]] > 1).any()
             else:
                 counts = (self.values[u] > 0) * 1.0 if name == "cooccurrence" else self.values[u]
                 part = counts @ self.near[name]

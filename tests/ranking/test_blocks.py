@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from musai import config as configuration
+from musai.factorization.fold_in import FoldIn, prepared
 from musai.ranking import blocks
 from musai.ranking.blocks import Lists
+from musai.ranking.extras import Extras
 
 BLENDS = [
     {"als": 0.5, "cooccurrence": 0.5},
@@ -62,7 +65,7 @@ def test_as_the_dense_reference(world, seed, blend, cap):
 
 
 def reason(made, u, j, blend) -> int:
-    """The heard track with the largest summand over the neighbour parts; -1 without one."""
+    """The heard track with the largest summand over the neighbour parts, else the nearest by ALS; -1 without one."""
     summands = {}
     for name in made.shares(u, blend):
         if name != "als":
@@ -70,7 +73,10 @@ def reason(made, u, j, blend) -> int:
             length = np.sqrt(((counts @ made.near[name]) ** 2).sum())
             for i in np.flatnonzero(counts * made.near[name][:, j]).tolist():
                 summands[name, i] = blend[name] * counts[i] * made.near[name][i, j] / length
-    return max(summands, key=summands.__getitem__)[1] if summands else -1
+    if summands or "als" not in made.shares(u, blend):
+        return max(summands, key=summands.__getitem__)[1] if summands else -1
+    near = made.values[u] * (made.tracks @ made.tracks[j])
+    return int(near.argmax()) if near.max() > 0 else -1
 
 
 def test_who_has_everything_gets_what_nobody_has_heard_or_nothing(world, seed):
@@ -101,6 +107,25 @@ def test_who_has_no_weight_gets_the_popular(world, seed):
     assert ranked.scores[0, 0].tolist() == made.listeners[due].tolist()
     assert {blocks.source_names(models)[code] for code in ranked.source[0, 0]} == {"popularity"}
     assert (ranked.because[0] == -1).all()
+
+
+def test_whose_tracks_nobody_else_has_gets_the_popular(world, seed):
+    """ALS would list what rounding left; a newcomer with a track that one listener has is another matter."""
+    made = world(seed)
+    made.heard[:, 7] = False
+    made.heard[5] = made.values[5] = 0
+    made.heard[5, 7], made.values[5, 7] = True, 1
+    models = made.models()
+    ranked = blocks.recommend(made.block(), models, Lists(8, ("for_you",), {"als": 1.0}, 0))
+    due = sorted((j for j in made.offered(5) if j < made.known), key=lambda j: (-made.listeners[j], j))[:8]
+    assert lists_of(ranked)[5] == due
+    assert {blocks.source_names(models)[code] for code in ranked.source[5, 0]} == {"popularity"}
+    tracks = made.tracks.astype(np.float32)
+    fold = FoldIn(tracks, prepared(tracks), 1.0, 1.0, configuration.load().factorization)
+    newcomers = dataclasses.replace(made.block(), factors=None)
+    of_newcomers = dataclasses.replace(models, extras=Extras(fold_in=fold))
+    ranked = blocks.recommend(newcomers, of_newcomers, Lists(8, ("for_you",), {"als": 1.0}, 0))
+    assert {blocks.source_names(models)[code] for code in ranked.source[5, 0]} == {"als"}
 
 
 def test_equal_scores_stand_in_the_order_of_popularity(world):
