@@ -159,6 +159,7 @@ class Similarity(Section):
     linear_denoising: NotNegative
     linear_user_exponent: Real
     linear_memory_mb: Positive
+    linear_exact_tracks: Count
     low_pass_factors: Positive
     user_knn_neighbours: Positive
     user_knn_user_exponent: Real

@@ -56,7 +56,7 @@ def _rows(
         rows = batch.append_column(METHOD, pa.repeat(method, batch.num_rows))
         if side == "track":
             yield "track_neighbours", rows.rename_columns([ITEM_INDEX, *rows.schema.names[1:]])
-        near = rows.filter(pc.less_equal(rows[RANK], listed))
+        near = rows.filter(pc.and_(pc.less_equal(rows[RANK], listed), pc.greater(rows[SCORE], 0)))
         own, other = (ids.take(near[column]).cast(pa.string()) for column in ("index", "similar_index"))
         named = {name: own, f"similar_{name}": other, **{c: near[c] for c in (METHOD, RANK, SCORE)}}
         yield f"similar_{side}s", pa.record_batch(named)

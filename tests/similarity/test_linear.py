@@ -44,6 +44,29 @@ def test_with_every_track_a_candidate_it_is_ease(matrix: sp.csr_matrix) -> None:
     np.testing.assert_allclose(found[part], np.maximum(ease, 0)[part], atol=1e-4)
 
 
+@pytest.mark.parametrize(("denoising", "exponent"), [(0.0, 0.0), (0.7, 0.5)])
+def test_small_catalogues_get_ease_itself(matrix: sp.csr_matrix, denoising: float, exponent: float) -> None:
+    """Every track a candidate, listeners in common or not, and weights of either sign."""
+    chosen = settings(exact_tracks=ITEMS, denoising=denoising, user_exponent=exponent)
+    products = gram(matrix, exponent)
+    inverse = np.linalg.inv(products + np.diag(denoising * np.diag(products) + 3))
+    ease = -inverse / np.diag(inverse)
+    np.fill_diagonal(ease, 0)
+    found = linear(matrix, chosen, 1).toarray()
+    np.testing.assert_allclose(found, ease, atol=1e-6)
+    assert (found < 0).any()
+    assert (found[7] == 0).all()
+    assert (found[:, 7] == 0).all()
+    rows = pa.Table.from_batches(batches(matrix, chosen, 1))
+    assert rows.num_rows == np.count_nonzero(found)
+    approximated = linear(matrix, settings(exact_tracks=ITEMS - 1), 1).toarray()
+    assert (approximated >= 0).all(), "one track too many"
+    assert (
+        linear(matrix, settings(exact_tracks=10**6, memory_mb=1), 1).toarray()
+        == linear(matrix, settings(exact_tracks=ITEMS), 1).toarray()
+    ).all()
+
+
 def test_each_column_is_a_ridge_regression_on_the_nearest(matrix: sp.csr_matrix) -> None:
     chosen = settings(candidates=5, denoising=0.7, user_exponent=0.5)
     found, products = linear(matrix, chosen, 1).toarray(), gram(matrix, 0.5)
