@@ -12,7 +12,7 @@ SOURCES = $(wildcard musai jobs/*.py dags/*.py tests)
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-system test-realdata bench-accuracy bench-peers bench-speed bench-tracks bench-music lint format lock bundle .venv .venv-airflow
+.PHONY: help setup nightly test test-system test-realdata bench-accuracy bench-peers bench-speed bench-gpu bench-tracks bench-music lint format lock bundle .venv .venv-airflow
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z][a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -79,6 +79,9 @@ bench-speed: .venv  ## times beside their yardsticks, whole nights on 1 to 30 mi
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/speed.py growth 1000000 10000000 30000000
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py ingest 10000000
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. $(BIN)/python tests/benchmarks/incremental.py warm
+
+bench-gpu: .venv  ## a GPU's work beside what the card can do; writes tests/benchmarks/gpu.json
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/gpu.py
 
 bench-tracks: .venv  ## embeddings, new tracks, emotion and mood lists, on the data sets in MUSAI_SHARED
 	@MUSAI_SHARED="$(MUSAI_SHARED)" PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/tracks.py
