@@ -287,7 +287,7 @@ ListName = Literal["for_you", "discover", "new_releases", Mood, "made_for_you"]
 
 class Recommend(Section):
     top_n: Positive
-    blend: dict[Literal["als", "low_pass", "user_knn", "contrastive", "mood", TrackMethod], NotNegative]
+    blend: dict[Literal["als", "popularity", "low_pass", "user_knn", "contrastive", "mood", TrackMethod], NotNegative]
     learn_blend_max_pairs: Count
     lists: list[ListName]
     max_tracks_per_artist: Positive | None

@@ -35,6 +35,7 @@ SPACE: dict[str, Space] = {
         "factorization.regularization_exponent": (0.0, 1.0, False),
         "factorization.alpha": (1.0, 100.0, True),
     },
+    "popularity": {},
     "low_pass": {"similarity.low_pass_factors": (16, 512, True)},
     "user_knn": {
         "similarity.user_knn_neighbours": (50, 1000, True),

@@ -1,6 +1,6 @@
 """The parts of the blend that score every track at once: the memory-based predictors (musai.similarity.predictors),
-the low-pass filter (musai.similarity.low_pass), the graph network (musai.similarity.torch_contrastive), what like
-listeners have (musai.similarity.user_knn) and the moods that a listener has more of than others
+popularity, the low-pass filter (musai.similarity.low_pass), the graph network (musai.similarity.torch_contrastive),
+what like listeners have (musai.similarity.user_knn) and the moods that a listener has more of than others
 (musai.ranking.mood_taste).
 
 Their arrays are worked out on each node from the whole matrix, so they serve where one machine holds it; what they
@@ -17,17 +17,20 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from musai import columns
 from musai.config import Similarity
 from musai.matrix.reading import read_matrix, read_table
 from musai.ranking import mood_taste
 from musai.ranking.mood_taste import MoodTaste
 from musai.similarity import neighbours, predictors
 from musai.similarity.low_pass import low_pass
+from musai.similarity.popularity import popularity
 from musai.similarity.projection import Projection
 from musai.similarity.user_knn import UserKnn, user_knn
 
 CONTRASTIVE = "contrastive"
 BY_ITSELF: dict[str, type[Projection | UserKnn]] = {  # fields are arrays
+    columns.POPULARITY: Projection,
     "low_pass": Projection,
     "user_knn": UserKnn,
     CONTRASTIVE: Projection,
@@ -84,6 +87,8 @@ def by_itself(method: str, matrix: sp.csr_matrix, settings: Similarity, seed: in
         from musai.similarity import torch_contrastive
 
         return torch_contrastive.contrastive(matrix, settings, seed)
+    if method == columns.POPULARITY:
+        return popularity(matrix)
     if method == "low_pass":
         return low_pass(matrix, settings.low_pass_factors, seed)
     return user_knn(matrix, settings)

@@ -16,6 +16,7 @@ from musai.ranking import blocks, models, predicted
 from musai.ranking.mood_taste import mood_taste
 from musai.similarity import neighbours, predictors
 from musai.similarity.low_pass import low_pass
+from musai.similarity.popularity import popularity
 from musai.similarity.torch_contrastive import contrastive
 from musai.similarity.user_knn import user_knn
 
@@ -74,6 +75,7 @@ def test_the_lists_are_in_the_order_of_the_predictions(tmp_path, method):
     expected = {
         "mean_centred": predictors.mean_centred(matrix, near),
         "neighbourhood_average": predictors.neighbourhood_average(matrix),
+        "popularity": popularity(matrix),
         "low_pass": low_pass(matrix, 6, 1),
         "user_knn": user_knn(matrix, settings),
         "contrastive": contrastive(matrix, settings, 1),
