@@ -11,7 +11,6 @@ Memory of the card: the models, and (parts + 4) x users x tracks x 4 bytes of a 
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -148,10 +147,12 @@ class Card:
             return None if factors is None else self._product(factors)
         if predicted[number - 1] >= 0:
             return self._on(predictions[predicted[number - 1]])
-        values = self._on(heard.values).clamp(min=0)
-        values = (values > 0).float() if self._binary[number - 1] else values
-        rows = self._on(heard.indptr), self._on(heard.indices), values
-        return torch.mm(_csr(*rows, (len(heard.indptr) - 1, self._known)), self._near[number - 1]).to_dense()
+        values = np.maximum(heard.values, 0)
+        values = (values > 0).astype(np.float32) if self._binary[number - 1] else values
+        shape = len(heard.indptr) - 1, self._known
+        rows = sp.csr_matrix((values, heard.indices, heard.indptr), shape=shape, copy=True)
+        rows.sort_indices()
+        return torch.mm(torch_devices.sparse(rows, self._device), self._near[number - 1]).to_dense()
 
     def _product(self, factors: np.ndarray) -> Tensor:
         products = torch.backends.cuda.matmul
@@ -173,8 +174,7 @@ class Card:
         near = models.near_scores[first:last], models.near_indices[first:last], models.near_indptr[m] - first
         square = sp.csr_matrix(near, shape=(self._known, self._known), copy=True)
         square.sort_indices()
-        starts, indices, values = (self._on(part) for part in (square.indptr, square.indices, square.data))
-        return _csr(starts, indices, values, square.shape)
+        return torch_devices.sparse(square, self._device)
 
     def _tracks_of(self, models: Models, mood: int) -> Tensor:
         """The heard tracks of a mood."""
@@ -213,10 +213,3 @@ def _sources(parts: list[Tensor | None], items: Tensor) -> Tensor:
             more = (share != 0) & (share > most)
             most, source = torch.where(more, share, most), torch.where(more, number, source)
     return source.to(torch.uint8)
-
-
-def _csr(starts: Tensor, indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    with warnings.catch_warnings():  # that CSR may yet change in torch; its version is locked
-        warnings.simplefilter("ignore", UserWarning)
-        kind = starts.dtype
-        return torch.sparse_csr_tensor(starts, indices.to(kind), values, shape, check_invariants=False)

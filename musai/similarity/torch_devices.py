@@ -1,7 +1,10 @@
-"""CPU or GPU for what torch works out here: what the keys `similarity.*device` come to in this process."""
+"""CPU or GPU for what torch works out with tracks and listeners, and matrices there."""
 
 from __future__ import annotations
 
+import warnings
+
+import scipy.sparse as sp
 import torch
 
 from musai.devices import Device
@@ -17,3 +20,12 @@ def choose(device: Device, key: str) -> torch.device:
         reason = "is a build without CUDA" if torch.version.cuda is None else "finds no CUDA device"
         raise InputError(f"{key}: gpu cannot be used here: torch {torch.__version__} {reason}")
     return torch.device("cuda" if there and device != "cpu" else "cpu")
+
+
+def sparse(matrix: sp.csr_matrix, device: torch.device) -> torch.Tensor:
+    """The matrix, whose indices are in order, as a CSR tensor on the device."""
+    arrays = (matrix.indptr, matrix.indices, matrix.data)
+    starts, columns, values = (torch.from_numpy(array).to(device) for array in arrays)
+    with warnings.catch_warnings():  # that CSR may yet change in torch; its version is locked
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.sparse_csr_tensor(starts, columns, values, matrix.shape, check_invariants=False)

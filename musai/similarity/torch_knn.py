@@ -10,13 +10,12 @@ Time: sum over users of |N_u|^2, as on a CPU, and items^2 numbers that are looke
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 import torch
 
 from musai.similarity.neighbours import row_chunks
+from musai.similarity.torch_devices import sparse
 
 BLOCK_PRODUCTS = 1 << 25
 BLOCK_NUMBERS = 1 << 27
@@ -26,21 +25,12 @@ def all_pairs(columns: sp.csr_matrix, width: int, device: torch.device) -> tuple
     """Of each column of Y, float64 [users, items], the `width` columns whose products with it are the largest, itself
     among them: int32 and float64 [items, width], the largest first."""
     items = columns.shape[1]
-    by_item, right = columns.T.tocsr(), _on(columns, device)
+    by_item, right = columns.T.tocsr(), sparse(columns, device)
     others, values = np.empty((items, width), np.int32), np.empty((items, width), np.float64)
     longest = max(1, BLOCK_NUMBERS // items)
     for first, last in row_chunks(by_item, columns, BLOCK_PRODUCTS):
         for start in range(first, last, longest):
             end = min(start + longest, last)
-            best = torch.topk((_on(by_item[start:end], device) @ right).to_dense(), width)
+            best = torch.topk((sparse(by_item[start:end], device) @ right).to_dense(), width)
             others[start:end], values[start:end] = best.indices.cpu().numpy(), best.values.cpu().numpy()
     return others, values
-
-
-def _on(matrix: sp.csr_matrix, device: torch.device) -> torch.Tensor:
-    starts, columns, values = (
-        torch.from_numpy(part).to(device) for part in (matrix.indptr, matrix.indices, matrix.data)
-    )
-    with warnings.catch_warnings():  # that CSR may yet change in torch; its version is locked
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csr_tensor(starts, columns, values, matrix.shape, check_invariants=False)
