@@ -49,9 +49,9 @@ def learned_if_better(
     return best(np.ones(len(items), bool)) if beyond_chance(gain) else None
 
 
-def beyond_chance(gain: np.ndarray) -> bool:
-    """Whether the mean of float64 [listeners] lies more than SURE standard errors above 0."""
-    return bool(gain.mean() > SURE * gain.std() / np.sqrt(len(gain)))
+def beyond_chance(gain: np.ndarray, sure: float = SURE) -> bool:
+    """Whether the mean of float64 [listeners] lies more than `sure` standard errors above 0."""
+    return bool(gain.mean() > sure * gain.std() / np.sqrt(len(gain)))
 
 
 def reached(

@@ -6,7 +6,8 @@ NDCG@k. A trial whose first users tell that it is worse than the best (Wilcoxon'
 not measured on the others. The best settings of each part are fitted once more for the blend (`blending`).
 
 The best of many trials is partly the luckiest. So other users judge, who took no part in the search: what was found is
-the winner only where it beats the settings at hand on their plays beyond chance.
+the winner only where it beats the settings at hand on their plays by more than one standard error: no worse settings
+pass more than one time in six, and a gain of a per cent is not lost among some hundred judges.
 
 The first trial of a part has the settings at hand. What was given by hand is not searched, and a part without anything
 to search has one trial. A part whose trials are slow has fewer, so that the others have their time. A trial depends on
@@ -35,6 +36,7 @@ from musai.ranking.journal import Journal
 
 SCHEMA = "trial int, settings string, metric string, value double, seconds double"
 LEAST = 30  # users that judge: of fewer, the mean gain is not nearly normal, and its standard error says little
+CLEAR = 1.0  # standard errors by which the judges must be served better
 WORSE = 0.05  # chance of error at which a trial is given up
 SHARE = 1 / 3  # of the minutes, that one part of several may take beyond its first trial
 
@@ -191,7 +193,7 @@ def _blended(
     started, usual = time.monotonic(), parts.in_use(config)
     fits = {part: parts.fitted(part, matrix, config, threads) for part in usual[parts.BLEND]}
     at_hand, theirs = _judged(usual, fits, matrix, judges, k, started)
-    yield from (at_hand, found) if blending.beyond_chance(ours - theirs) else (found, at_hand)
+    yield from (at_hand, found) if blending.beyond_chance(ours - theirs, CLEAR) else (found, at_hand)
 
 
 def _judged(
