@@ -46,10 +46,10 @@ def learned_if_better(
 
     half = np.random.default_rng(seed).permutation(len(items)) < len(items) // 2
     gain = np.where(half, of(best(~half)), of(best(half))) - of(given)
-    return best(np.ones(len(items), bool)) if beyond_chance(gain) else None
+    return best(np.ones(len(items), bool)) if beyond_chance(gain, SURE) else None
 
 
-def beyond_chance(gain: np.ndarray, sure: float = SURE) -> bool:
+def beyond_chance(gain: np.ndarray, sure: float) -> bool:
     """Whether the mean of float64 [listeners] lies more than `sure` standard errors above 0."""
     return bool(gain.mean() > sure * gain.std() / np.sqrt(len(gain)))
 
