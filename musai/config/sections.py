@@ -395,7 +395,7 @@ class Log(Section):
 
 
 # Parts of the blend beside similarity.track_methods.
-NOT_OF_NEIGHBOURS = ("als", "low_pass", "user_knn", "contrastive", "mood")
+NOT_OF_NEIGHBOURS = ("als", "popularity", "low_pass", "user_knn", "contrastive", "mood")
 
 
 def blend_fault(recommend: Recommend, similarity: Similarity) -> str | None:

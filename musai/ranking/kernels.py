@@ -300,22 +300,34 @@ def _explain(
                         best[place], reason[place] = value * of_indices[q], mine[p]
     for r in range(len(items)):
         because[r] = reason[slot[items[r]]] if 0 <= items[r] < len(slot) else -1
-        if because[r] < 0 and scales[ALS] != 0 and 0 <= items[r] < len(slot):
-            because[r] = _nearest(items[r], mine, values, vectors)
+    if scales[ALS] != 0:
+        _by_factors(mine, values, vectors, items, because)
     for r in range(len(items)):
         if 0 <= items[r] < len(slot):
             slot[items[r]] = 0
 
 
-@functools.partial(compiled, fastmath={"reassoc"})
-def _nearest(j: int, mine: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> int:
-    """The track i of `mine` with the largest value_i x (y_i . y_j) above 0; -1 where there is none."""
-    best, found = np.float32(0), -1
+@compiled
+def _by_factors(
+    mine: np.ndarray, values: np.ndarray, vectors: np.ndarray, items: np.ndarray, because: np.ndarray
+) -> None:
+    """Fill `because` where it is -1 and the item is a known one: the track i of `mine` with the largest
+    value_i x (y_i . y_j) above 0, if there is one."""
+    own = np.empty((len(mine), vectors.shape[1]), np.float32)  # one after the other, for they are read for every item
     for p in range(len(mine)):
-        if values[p] > 0:
-            product = np.float32(0)
-            for f in range(vectors.shape[1]):
-                product += vectors[mine[p], f] * vectors[j, f]
-            if values[p] * product > best:
-                best, found = values[p] * product, mine[p]
+        own[p] = max(values[p], np.float32(0)) * vectors[mine[p]]
+    for r in range(len(items)):
+        if because[r] < 0 and 0 <= items[r] < len(vectors):
+            best = np.float32(0)
+            for p in range(len(mine)):
+                product = _dot(own[p], vectors[items[r]])
+                if product > best:
+                    best, because[r] = product, mine[p]
+
+
+@functools.partial(compiled, fastmath={"reassoc", "contract"})
+def _dot(a: np.ndarray, b: np.ndarray) -> np.float32:
+    found = np.float32(0)
+    for f in range(len(a)):
+        found += a[f] * b[f]
     return found

@@ -5,7 +5,8 @@ blocked tracks left out, and the largest of each list handed back, more of them 
 the artist cap and the explanation, is the processor's (`kernels.pick`). Sums run in the card's own order, so scores
 may differ from the processor's in their last bits.
 
-Memory of the card: the models, and (parts + 4) x users x tracks x 4 bytes of a block.
+Memory of the card: the models, (parts + 6) x users x tracks x 4 bytes of a block (`blocks.block_size` counts the parts
+where there is a card), and what cuSPARSE needs for BLOCK_PRODUCTS multiplications, by each task.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from musai.ranking.models import Models
 from musai.ranking.moods import NAMES
 from musai.ranking.top import NEVER
 from musai.similarity import torch_devices
+from musai.similarity.neighbours import row_chunks
 
 log = logging.getLogger(__name__)
 
+BLOCK_PRODUCTS = 1 << 25  # multiplications of a part that are made at once
 SLACK = 16  # candidates beyond a list's length, so that the last of it is not level with what was cut off
 OF_A_CAP = 4  # times its length, where artists are capped
 
@@ -152,7 +155,10 @@ class Card:
         shape = len(heard.indptr) - 1, self._known
         rows = sp.csr_matrix((values, heard.indices, heard.indptr), shape=shape, copy=True)
         rows.sort_indices()
-        return torch.mm(torch_devices.sparse(rows, self._device), self._near[number - 1]).to_dense()
+        near, entries = self._near[number - 1]
+        chunks = row_chunks(rows, entries, BLOCK_PRODUCTS) or [(0, 0)]
+        products = (torch.mm(torch_devices.sparse(rows[start:end], self._device), near) for start, end in chunks)
+        return torch.cat([product.to_dense() for product in products])
 
     def _product(self, factors: np.ndarray) -> Tensor:
         products = torch.backends.cuda.matmul
@@ -169,12 +175,13 @@ class Card:
         met[:, 0] = True
         return total.masked_fill(met[:, self._artist], -torch.inf)
 
-    def _square(self, models: Models, m: int) -> Tensor:
+    def _square(self, models: Models, m: int) -> tuple[Tensor, np.ndarray]:
+        """The neighbours by a method [known, known], and how many each track has."""
         first, last = models.near_indptr[m, 0], models.near_indptr[m, -1]
         near = models.near_scores[first:last], models.near_indices[first:last], models.near_indptr[m] - first
         square = sp.csr_matrix(near, shape=(self._known, self._known), copy=True)
         square.sort_indices()
-        return torch_devices.sparse(square, self._device)
+        return torch_devices.sparse(square, self._device), np.diff(square.indptr)
 
     def _tracks_of(self, models: Models, mood: int) -> Tensor:
         """The heard tracks of a mood."""
@@ -197,9 +204,9 @@ def card(
 
 def _scale(part: Tensor, weight: float) -> Tensor:
     """As `kernels.add_scaled`: weight over the length of each row, 0 where that says nothing."""
-    square = part.double().square().sum(1)
-    scale = (weight / square.sqrt()).float()
-    return torch.where((square > 0) & square.isfinite() & scale.isfinite(), scale, 0)
+    length = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64)
+    scale = (weight / length).float()
+    return torch.where((length > 0) & length.isfinite() & scale.isfinite(), scale, 0)
 
 
 def _sources(parts: list[Tensor | None], items: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def partial_products(batches: Iterator[pa.RecordBatch], unit: float) -> Iterator
     rows = sp.csr_matrix((table["y"].to_numpy(), (users, item)))  # [users, items of the block], both ascending
     by_item = rows.T.tocsr()
     rows.data = rows.data * (right * unit)[rows.indices]
-    for start, end in row_chunks(by_item, rows, CHUNK_PAIRS):
+    for start, end in row_chunks(by_item, np.diff(rows.indptr), CHUNK_PAIRS):
         product = (by_item[start:end] @ rows).tocsr()
         value = np.rint(product.data).astype(np.int64)
         row = np.repeat(np.arange(end - start), np.diff(product.indptr))

@@ -10,7 +10,7 @@ fsSLIM (Ning & Karypis 2011, "SLIM: sparse linear methods for top-n recommender 
 a matrix of all tracks at once is found here for catalogues of any size, track by track. Weights b_ij <= 0 are left out.
 
 Catalogues of up to `linear_exact_tracks` get EASE itself, S all other tracks and b_ij of either sign, from one inverse:
-2 x items^3 operations (20 s of one core for 5,000 tracks) and 24 x items^2 bytes, which `linear_memory_mb` bounds too.
+2 x items^3 operations (14 s of one core for 5,000 tracks) and 64 x items^2 bytes, which `linear_memory_mb` bounds too.
 On parts of real logs 50 candidates were about as good, at a ridge of their own and in the blend: it is off as it comes.
 
 Time: one sparse product R^T R, then items x (candidates^3 + the entries of G in the candidates' rows). Memory: G, of
@@ -36,7 +36,7 @@ METHOD = "linear"
 CANDIDATE_EXPONENT = 0.35  # tracks near to j: by G_ij / G_ii^0.35, between the most common and the most particular
 CHUNK_PAIRS = 1 << 24  # co-listened pairs that are worked out in one piece
 CHUNK_ITEMS = 512
-BYTES_A_PAIR = 24  # of tracks, where all are inverted at once: G, its inverse, and a copy of it
+BYTES_A_PAIR = 64  # of tracks, where all are inverted at once and put in order
 BATCH_ROWS = 1 << 20
 
 
@@ -99,7 +99,7 @@ def _gram(matrix: sp.csr_matrix, settings: Similarity) -> sp.csr_matrix:
     by_item = half.T.tocsr()
     width = max(1, int(settings.linear_memory_mb * 2**20 // (8 * max(matrix.shape[1], 1))))
     blocks = []
-    for start, end in knn.row_chunks(by_item, half, CHUNK_PAIRS):
+    for start, end in knn.row_chunks(by_item, np.diff(half.indptr), CHUNK_PAIRS):
         block = (by_item[start:end] @ half).tocsr().astype(np.float32)
         for row in np.flatnonzero(np.diff(block.indptr) > width):
             values = block.data[block.indptr[row] : block.indptr[row + 1]]

@@ -180,9 +180,10 @@ def means(observed: sp.csr_matrix, axis: int, empty: float) -> np.ndarray:
     return np.where(counts > 0, sums / np.maximum(counts, 1), empty)
 
 
-def row_chunks(left: sp.csr_matrix, right: sp.csr_matrix, products: int) -> list[tuple[int, int]]:
-    """Ranges of rows of `left` whose part of `left @ right` costs about `products` multiplications each."""
-    cost = np.add.reduceat(np.append(np.diff(right.indptr)[left.indices], 0), left.indptr[:-1])
+def row_chunks(left: sp.csr_matrix, entries: np.ndarray, products: int) -> list[tuple[int, int]]:
+    """Ranges of rows of `left` whose product with a matrix that has `entries` int [rows] in its rows costs about
+    `products` multiplications each."""
+    cost = np.add.reduceat(np.append(entries[left.indices], 0), left.indptr[:-1])
     cost = np.where(np.diff(left.indptr) > 0, cost, 0).astype(np.float64)
     before = np.cumsum(cost) - cost
     starts = np.flatnonzero(np.diff(before // products, prepend=-1))

@@ -96,7 +96,7 @@ def neighbourhood_average(matrix: sp.csr_matrix) -> NeighbourhoodAverage:
     listeners = np.diff(by_item.indptr).astype(np.float64)
     base = 1 / (1 + listeners)
     blocks, pairs = [], 0
-    for start, end in knn.row_chunks(by_item, observed, CHUNK_PAIRS):
+    for start, end in knn.row_chunks(by_item, np.diff(observed.indptr), CHUNK_PAIRS):
         block = (by_item[start:end] @ observed).tocsr()  # |N_ij| of rows j in start..end, [rows, items i]
         block.data = (1 / (1 + listeners[block.indices] - block.data) - base[block.indices]).astype(np.float32)
         pairs += block.nnz

@@ -28,7 +28,7 @@ def all_pairs(columns: sp.csr_matrix, width: int, device: torch.device) -> tuple
     by_item, right = columns.T.tocsr(), sparse(columns, device)
     others, values = np.empty((items, width), np.int32), np.empty((items, width), np.float64)
     longest = max(1, BLOCK_NUMBERS // items)
-    for first, last in row_chunks(by_item, columns, BLOCK_PRODUCTS):
+    for first, last in row_chunks(by_item, np.diff(columns.indptr), BLOCK_PRODUCTS):
         for start in range(first, last, longest):
             end = min(start + longest, last)
             best = torch.topk((sparse(by_item[start:end], device) @ right).to_dense(), width)

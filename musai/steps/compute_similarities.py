@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from musai.config import Similarity
+from musai.errors import InputError
 from musai.session import one_task
 from musai.similarity import linear, local
 from musai.similarity import spark as similarity
@@ -30,6 +31,9 @@ def run(night: Night) -> None:
     backend = settings.backend
     if backend == "auto":
         backend = "implicit" if entries <= settings.local_max_interactions else "spark"
+        if backend == "spark" and settings.device == "gpu":
+            most = f"{entries:,} pairs are beyond similarity.local_max_interactions"
+            raise InputError(f"similarity.device: gpu is for one machine, and {most}")
     blend = night.config.recommend.blend
     asked: list[tuple[Side, str, Similarity]] = []
     for name in settings.track_methods:
@@ -70,7 +74,7 @@ def _stored(
     sides = local.Sides(uris[0], run.rows("users") or 0, run.rows("items") or 0, *uris[1:])
     listed = night.config.similarity.neighbours
     work = functools.partial(local.stored, sides, side, method, settings, listed, places, number)
-    return one_task(night.session, work, task_files.PARTS).collect()
+    return one_task(night.session, work, task_files.PARTS, gpu=settings.device != "cpu").collect()
 
 
 def _together(frames: list[DataFrame], index: str) -> DataFrame | None:

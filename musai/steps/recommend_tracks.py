@@ -62,7 +62,8 @@ def lists_of(night: Night, only: np.ndarray | None = None) -> tuple[Listeners, m
     sources = of_run.sources_of(run, night.config, night.blocked(), fold_in=light)
     tracks = (run.rows("items") or 0) + (run.rows("tracks") or 0)
     memory_mb, parts = night.config.recommend.block_memory_mb, tuple(lists.blend)
-    size = blocks.block_size(tracks, len(parts), memory_mb, len(predicted.asked(parts)))
+    at_once = len(predicted.asked(parts)) if lists.device == "cpu" else len(parts)
+    size = blocks.block_size(tracks, len(parts), memory_mb, at_once)
     read = ("users", "user_item", "unweighted", *(("als_factors",) if blocks.ALS in lists.blend else ()))
     night.rows_read += sum(run.rows(table) or 0 for table in read)
     listeners = Listeners(

@@ -142,6 +142,7 @@ def embedding(of_card: dict[str, float]) -> dict[str, float]:
     from musai.embedding.tracks import embedder_of
 
     plan = embedder_of(section, ()).plan
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # as the rate that it is held against
     sound = torch.randn(64, plan.samples, device=DEVICE)
     with torch.inference_mode():
         with FlopCounterMode(display=False) as counter:

@@ -32,7 +32,7 @@ def models_of(tracks: int, rng: np.random.Generator, factors: int = FACTORS) -> 
         known=tracks,
         methods=("cooccurrence",),
         place=np.argsort(np.argsort(-popularity)).astype(np.int32),
-        popularity=popularity.astype(np.float32),
+        popularity=np.ceil(1e6 * popularity / share[-1] + 1).astype(np.float32),
         artist=artist,
         by_artist=np.searchsorted(np.sort(artist), np.arange(-1, ARTISTS + 1)),
         of_artist=np.argsort(artist, kind="stable").astype(np.int32),

@@ -57,7 +57,7 @@ OTHER: dict[str, str] = {
     "embedding.also": "[{network: fcn, weights: x.pth}]",
     "embedding.device": "cpu",
     "generation.device": "cpu",
-    "recommend.device": "cpu",
+    "recommend.device": "auto",
     "recommend.gpu_precision": "tf32",
     "emotion.training": "{notes: x.csv}",
     "generation.styles": "{folk: [polka]}",

@@ -6,11 +6,12 @@ import ast
 import inspect
 import pathlib
 import textwrap
+from typing import get_args
 
 import pytest
 
 from musai import config as configuration
-from musai.config import load, loading
+from musai.config import load, loading, sections
 from musai.errors import InputError
 
 
@@ -288,3 +289,12 @@ def test_yaml_is_only_read_safely() -> None:
         "Node",
         "MappingNode",
     }  # compose makes no objects
+
+
+def test_every_part_that_a_blend_may_name_is_taken() -> None:
+    parts = get_args(get_args(sections.Recommend.model_fields["blend"].annotation)[0])
+    assert {"als", "popularity", "mood", "linear", "bm25"} <= set(parts)
+    methods = sorted(set(parts) - set(sections.NOT_OF_NEIGHBOURS))
+    for part in parts:
+        given = [f"similarity.track_methods=[{', '.join(methods)}]", f"recommend.blend={{{part}: 1}}"]
+        assert load([], given).recommend.blend == {part: 1.0}
