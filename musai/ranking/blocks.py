@@ -113,20 +113,21 @@ def recommend(
 def _on_processor(block: Block, models: Models, lists: Lists, width: int, room: np.ndarray | None) -> Ranked:
     """The best `width` of each list."""
     heard, ranked = _heard(block), _empty(block, lists, width)
-    kernels.rank(
-        heard,
-        _product(block, models, lists, room),
-        np.float32(lists.blend.get(ALS, 0)),
-        *_predictions(block, models, lists),
-        _near(models, lists),
-        _tracks(block, models),
-        *_popularity(heard, models),
-        _vectors(models),
-        np.array([name == columns.DISCOVER for name in lists.names], bool),
-        moods.of_lists(lists.names, models.mood_starts, models.mood_tracks, models.place, models.artist),
-        lists.max_tracks_per_artist,
-        ranked,
-    )
+    with threadpoolctl.threadpool_limits(1, "blas"):  # the bits of a product depend on its threads
+        kernels.rank(
+            heard,
+            _product(block, models, lists, room),
+            np.float32(lists.blend.get(ALS, 0)),
+            *_predictions(block, models, lists),
+            _near(models, lists),
+            _tracks(block, models),
+            *_popularity(heard, models),
+            _vectors(models),
+            np.array([name == columns.DISCOVER for name in lists.names], bool),
+            moods.of_lists(lists.names, models.mood_starts, models.mood_tracks, models.place, models.artist),
+            lists.max_tracks_per_artist,
+            ranked,
+        )
     return ranked
 
 
@@ -137,7 +138,8 @@ def _on_card(block: Block, models: Models, lists: Lists, width: int, room: np.nd
     tracks = _tracks(block, models)
     of_users = *_predictions(block, models, lists), *_popularity(heard, models)
     found = card.candidates(heard, factors, *of_users, tracks.lone, lists.names, width, cap > 0)
-    left = np.flatnonzero(kernels.pick(heard, _near(models, lists), tracks, _vectors(models), *found, cap, ranked))
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        left = np.flatnonzero(kernels.pick(heard, _near(models, lists), tracks, _vectors(models), *found, cap, ranked))
     if len(left):
         again = _on_processor(_some(block, left), models, lists, width, room)
         for whole, part in zip(ranked, again, strict=True):
@@ -225,8 +227,7 @@ def _product(block: Block, models: Models, lists: Lists, room: np.ndarray | None
     if factors is None or models.factors is None:
         return np.empty((0, models.known), np.float32)
     out = None if room is None else room[: len(factors)]
-    with threadpoolctl.threadpool_limits(1, "blas"):  # its bits depend on the threads of a product
-        return np.matmul(factors, models.factors.T, out=out)
+    return np.matmul(factors, models.factors.T, out=out)
 
 
 def _folded_in(block: Block, models: Models) -> np.ndarray | None:

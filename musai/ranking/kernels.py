@@ -16,6 +16,7 @@ from musai.jit import compiled
 from musai.ranking.moods import Moods, fill_mood
 from musai.ranking.top import NEVER, Tracks, fill_list, has_room
 
+EXPLAINING = 16  # tracks of a listener by which ALS explains: others hardly ever do
 ALS, NEAR = 0, 1  # places of `Lists.source`: the product, the first method; popularity and catalogue follow the last
 
 
@@ -312,22 +313,19 @@ def _by_factors(
     mine: np.ndarray, values: np.ndarray, vectors: np.ndarray, items: np.ndarray, because: np.ndarray
 ) -> None:
     """Fill `because` where it is -1 and the item is a known one: the track i of `mine` with the largest
-    value_i x (y_i . y_j) above 0, if there is one."""
-    own = np.empty((len(mine), vectors.shape[1]), np.float32)  # one after the other, for they are read for every item
+    value_i x (y_i . y_j) above 0, if there is one, among the EXPLAINING of largest value_i x |y_i|, which bounds it.
+    One product of BLAS, whose threads the caller bounds."""
+    most = np.empty(len(mine), np.float32)
     for p in range(len(mine)):
-        own[p] = max(values[p], np.float32(0)) * vectors[mine[p]]
-    for r in range(len(items)):
-        if because[r] < 0 and 0 <= items[r] < len(vectors):
-            best = np.float32(0)
-            for p in range(len(mine)):
-                product = _dot(own[p], vectors[items[r]])
-                if product > best:
-                    best, because[r] = product, mine[p]
-
-
-@functools.partial(compiled, fastmath={"reassoc", "contract"})
-def _dot(a: np.ndarray, b: np.ndarray) -> np.float32:
-    found = np.float32(0)
-    for f in range(len(a)):
-        found += a[f] * b[f]
-    return found
+        most[p] = max(values[p], np.float32(0)) * np.sqrt(_square(vectors[mine[p]]))
+    chosen = np.argsort(-most, kind="mergesort")[:EXPLAINING]
+    own = vectors[mine[chosen]]
+    for p in range(len(chosen)):
+        own[p] *= max(values[chosen[p]], np.float32(0))
+    asked = np.flatnonzero((because < 0) & (items >= 0) & (items < len(vectors)))
+    products = np.dot(vectors[items[asked]], own.T)
+    for r in range(len(asked)):
+        best = np.float32(0)
+        for p in range(len(chosen)):
+            if products[r, p] > best:
+                best, because[asked[r]] = products[r, p], mine[chosen[p]]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from musai import config as configuration
 from musai.factorization.fold_in import FoldIn, prepared
-from musai.ranking import blocks
+from musai.ranking import blocks, kernels
 from musai.ranking.blocks import Lists
 from musai.ranking.extras import Extras
 
@@ -75,8 +75,10 @@ def reason(made, u, j, blend) -> int:
                 summands[name, i] = blend[name] * counts[i] * made.near[name][i, j] / length
     if summands or "als" not in made.shares(u, blend):
         return max(summands, key=summands.__getitem__)[1] if summands else -1
-    near = made.values[u] * (made.tracks @ made.tracks[j])
-    return int(near.argmax()) if near.max() > 0 else -1
+    most = made.values[u] * np.linalg.norm(made.tracks, axis=1)
+    chosen = np.argsort(-most, kind="stable")[: kernels.EXPLAINING]
+    near = made.values[u, chosen] * (made.tracks[chosen] @ made.tracks[j])
+    return int(chosen[near.argmax()]) if near.max() > 0 else -1
 
 
 def test_who_has_everything_gets_what_nobody_has_heard_or_nothing(world, seed):
