@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from musai.columns import DISCOVER, FOR_YOU
+from musai.config import Config
 from musai.evaluation import ranking_metrics as metrics
 
+MEASURED = (FOR_YOU, DISCOVER)  # the lists that are
 DIVERSITY_USERS = 2000  # listeners whose lists are compared track by track
 
 
@@ -76,3 +79,11 @@ def _diversity(
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = vectors / np.where(lengths > 0, lengths, 1)
     return {k: metrics.intra_list_diversity(compact[:, :k], vectors) for k in ks}
+
+
+def of_the_fit(config: Config) -> Config:
+    """What the fit on the training part needs: lists as long as the largest cut, no similar users."""
+    lists = [name for name in config.recommend.lists if name in MEASURED]
+    recommend = config.recommend.model_copy(update={"lists": lists, "top_n": max(config.evaluation.ks)})
+    similarity = config.similarity.model_copy(update={"user_methods": []})
+    return config.model_copy(update={"recommend": recommend, "similarity": similarity})

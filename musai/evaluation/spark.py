@@ -249,3 +249,10 @@ def figures(metrics: DataFrame, metric: str, k: int) -> dict[str, float]:
         (F.col("metric") == metric) & (F.col("k") == k) & (F.col("list") == "for_you") & (F.col("listeners") == "all")
     ).first()
     return {name: row[name] for name in ("value", "low", "high")} if row else {}
+
+
+def vectors(factors: DataFrame, wanted: np.ndarray) -> np.ndarray:
+    """float32 [n, f] of the rows (row_index, factors) at these indexes, int [n], ascending."""
+    rows = factors.sparkSession.createDataFrame(pa.table({"row_index": pa.array(wanted, pa.int32())}))
+    table = factors.join(rows, "row_index", "left_semi").orderBy("row_index").select("factors").toArrow()
+    return table["factors"].combine_chunks().flatten().to_numpy().reshape(len(wanted), -1)

@@ -7,11 +7,9 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from pyspark.sql import functions as F
 
 from musai import columns
-from musai.config import Config
 from musai.evaluation import figures, ranking_metrics
 from musai.evaluation import spark as evaluation
 from musai.ranking import models
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 JOB = "evaluate_recommendations"
-MEASURED = (columns.FOR_YOU, columns.DISCOVER)
 SCHEMA = (
     "metric string, k int, list string, listeners string, value double, low double, high double, baseline double, "
     "users bigint"
@@ -57,7 +54,7 @@ def measured(night: Night) -> dict[str, list[ranking_metrics.MetricRow]]:
     Of `discover` only held-out tracks count of artists who are new to the listener, and listeners who have some.
     """
     night.use_learned_blend()
-    config, seed = _of_the_fit(night.config), night.config.seed
+    config, seed = figures.of_the_fit(night.config), night.config.seed
     training = night.nested("evaluation", config)
     train, held_out = evaluation.split(night.read("interactions"), config.evaluation, seed)
     held_out, least = held_out.persist(), config.evaluation.min_tracks
@@ -75,6 +72,7 @@ def measured(night: Night) -> dict[str, list[ranking_metrics.MetricRow]]:
     popularity = config.model_copy(update={"recommend": plain})
     only = np.sort(sample.select("user_index").toArrow()["user_index"].to_numpy())
     ours, theirs = (_recommended(one, only) for one in (training, dataclasses.replace(training, config=popularity)))
+    kept = [held_out, sample, ours, theirs]
     found = {columns.FOR_YOU: _rows(training, columns.FOR_YOU, ours, theirs, sample, held_out)}
     if columns.DISCOVER in config.recommend.lists and training.has("tracks"):
         new = evaluation.of_new_artists(held_out, training.read("interactions"), training.read("tracks")).persist()
@@ -83,19 +81,10 @@ def measured(night: Night) -> dict[str, list[ranking_metrics.MetricRow]]:
             night.note("discover: no held-out track is of an artist who is new to the listener")
         else:
             found[columns.DISCOVER] = _rows(training, columns.DISCOVER, ours, theirs, those, new)
-        for frame in (new, those):
-            frame.unpersist()
-    for frame in (held_out, sample, ours, theirs):
+        kept += [new, those]
+    for frame in kept:
         frame.unpersist()
     return found
-
-
-def _of_the_fit(config: Config) -> Config:
-    """What the fit on the training part needs: lists as long as the largest cut, no similar users."""
-    lists = [name for name in config.recommend.lists if name in MEASURED]
-    recommend = config.recommend.model_copy(update={"lists": lists, "top_n": max(config.evaluation.ks)})
-    similarity = config.similarity.model_copy(update={"user_methods": []})
-    return config.model_copy(update={"recommend": recommend, "similarity": similarity})
 
 
 def _recommended(training: Night, only: np.ndarray) -> DataFrame:
@@ -112,6 +101,7 @@ def _rows(
 ) -> list[ranking_metrics.MetricRow]:
     """The figures of one list: ours and those by popularity."""
     settings, items = training.config.evaluation, training.read("items")
+    factors = training.run.read(training.session, "als_factors").where("side = 'track'")
 
     def collected(lists: DataFrame) -> figures.Measured:
         named = lists.where(F.col(columns.LIST) == name)
@@ -126,17 +116,9 @@ def _rows(
         history=known["interactions"].to_numpy(),
         listeners=items.orderBy("item_index").select("interactions").toArrow()["interactions"].to_numpy(),
         audience=training.run.rows("users") or 0,
-        vectors_of=lambda wanted: _vectors(training, wanted),
+        vectors_of=lambda wanted: evaluation.vectors(factors, wanted),
         ks=settings.ks,
         seed=training.config.seed,
         resamples=settings.resamples,
         confidence=settings.confidence,
     )
-
-
-def _vectors(training: Night, wanted: np.ndarray) -> np.ndarray:
-    """ALS factors float32 [n, f] of the wanted item indexes (ascending)."""
-    rows = training.session.createDataFrame(pa.table({"row_index": pa.array(wanted, pa.int32())}))
-    factors = training.run.read(training.session, "als_factors").where("side = 'track'")
-    table = factors.join(rows, "row_index", "left_semi").orderBy("row_index").select("factors").toArrow()
-    return table["factors"].combine_chunks().flatten().to_numpy().reshape(len(wanted), -1)
