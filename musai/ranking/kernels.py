@@ -17,6 +17,7 @@ from musai.ranking.moods import Moods, fill_mood
 from musai.ranking.top import NEVER, Tracks, fill_list, has_room
 
 EXPLAINING = 16  # tracks of a listener by which ALS explains: others hardly ever do
+EXPLAINED = 20  # places of a list that ALS explains: it costs as much as a part of the scores
 ALS, NEAR = 0, 1  # places of `Lists.source`: the product, the first method; popularity and catalogue follow the last
 
 
@@ -104,7 +105,7 @@ def rank(
         items, source = ranked.items[u].ravel(), ranked.source[u].ravel()
         for r in range(len(items)):
             source[r] = _source(items[r], scores, parts, scales)
-        _explain(mine, values, near, vectors, scales, items, ranked.because[u].ravel(), slot)
+        _explain(mine, values, near, vectors, scales, items, ranked.because[u].ravel(), slot, ranked.items.shape[2])
 
 
 @compiled
@@ -162,7 +163,7 @@ def pick(
             mine = heard.indices[heard.indptr[u] : heard.indptr[u + 1]]
             values = heard.values[heard.indptr[u] : heard.indptr[u + 1]]
             because = ranked.because[u].ravel()
-            _explain(mine, values, near, vectors, scales[u], ranked.items[u].ravel(), because, slot)
+            _explain(mine, values, near, vectors, scales[u], ranked.items[u].ravel(), because, slot, top_n)
     return left
 
 
@@ -279,6 +280,7 @@ def _explain(
     items: np.ndarray,
     because: np.ndarray,
     slot: np.ndarray,
+    top_n: int,
 ) -> None:
     """because [items]: the user's track that adds most to each item over all methods, -1 where none does; where none
     does and ALS speaks, the user's track whose factors are nearest to the item's, by product and the track's value.
@@ -302,7 +304,7 @@ def _explain(
     for r in range(len(items)):
         because[r] = reason[slot[items[r]]] if 0 <= items[r] < len(slot) else -1
     if scales[ALS] != 0:
-        _by_factors(mine, values, vectors, items, because)
+        _by_factors(mine, values, vectors, items, because, top_n)
     for r in range(len(items)):
         if 0 <= items[r] < len(slot):
             slot[items[r]] = 0
@@ -310,11 +312,11 @@ def _explain(
 
 @compiled
 def _by_factors(
-    mine: np.ndarray, values: np.ndarray, vectors: np.ndarray, items: np.ndarray, because: np.ndarray
+    mine: np.ndarray, values: np.ndarray, vectors: np.ndarray, items: np.ndarray, because: np.ndarray, top_n: int
 ) -> None:
-    """Fill `because` where it is -1 and the item is a known one: the track i of `mine` with the largest
-    value_i x (y_i . y_j) above 0, if there is one, among the EXPLAINING of largest value_i x |y_i|, which bounds it.
-    One product of BLAS, whose threads the caller bounds."""
+    """Fill `because` where it is -1 and the item a known one in the first EXPLAINED places of its list of `top_n`: the
+    track i of `mine` with the largest value_i x (y_i . y_j) above 0, if there is one, among the EXPLAINING of largest
+    value_i x |y_i|, which bounds it. One product of BLAS, whose threads the caller bounds."""
     most = np.empty(len(mine), np.float32)
     for p in range(len(mine)):
         most[p] = max(values[p], np.float32(0)) * np.sqrt(_square(vectors[mine[p]]))
@@ -322,7 +324,8 @@ def _by_factors(
     own = vectors[mine[chosen]]
     for p in range(len(chosen)):
         own[p] *= max(values[chosen[p]], np.float32(0))
-    asked = np.flatnonzero((because < 0) & (items >= 0) & (items < len(vectors)))
+    first = np.arange(len(items)) % top_n < EXPLAINED
+    asked = np.flatnonzero((because < 0) & (items >= 0) & (items < len(vectors)) & first)
     products = np.dot(vectors[items[asked]], own.T)
     for r in range(len(asked)):
         best = np.float32(0)

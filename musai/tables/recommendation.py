@@ -269,7 +269,7 @@ DECLARED = (
             track_id string | the track
             score float | of the blend, comparable within a list only; re-ranking and the artist cap may leave its order
             source string | the largest part: als, low_pass, mood, a method, popularity, catalogue, content, style
-            because_track_id string | the heard track most like it by neighbours, else by ALS; null where none is
+            because_track_id string | the heard track most like it by neighbours, else (places 1 to 20) by ALS, or null
         """),
         "Top-N lists.",
         served=True,

@@ -94,7 +94,7 @@ def kernel_costs(block: Block, made: Models, product: np.ndarray) -> dict[str, f
         kernels.add_scaled(totals[u], row, np.float32(0.5))
     found["best_items"] = each(lambda u: top.best_items(totals[u], made.place, items, scores))
     found["explain"] = each(
-        lambda u: kernels._explain(mine[u], values[u], near, made.factors, scales, items, because, slot)
+        lambda u: kernels._explain(mine[u], values[u], near, made.factors, scales, items, because, slot, TOP_N)
     )
     return found
 
