@@ -54,13 +54,15 @@ SPACE: dict[str, Space] = {
     "cosine": {},
     "tfidf": {},
 }
+IGNORED_BY_EXACT = "similarity.linear_candidates"
 IGNORED_BY_MLLIB = "factorization.regularization_exponent"
 
 
-def tunable(config: Config) -> dict[str, Space]:
+def tunable(config: Config, items: int | None = None) -> dict[str, Space]:
     """Parts that a tuned blend may have and their keys: without the methods that the night does not work out and the
-    parts that a blend given by hand leaves out, and without keys that were given by hand or that nothing reads. A part
-    without any key of its own is there only where the blend at hand has it: a trial of it tells nothing new."""
+    parts that a blend given by hand leaves out, and without keys that were given by hand or that nothing reads (for so
+    many items, where that is known). A part without any key of its own is there only where the blend at hand has it: a
+    trial of it tells nothing new."""
     there: set[str] = {blocks.ALS, *predicted.BY_ITSELF, *config.similarity.track_methods}
     asked = {part for part, weight in config.recommend.blend.items() if weight}
     if BLEND in config.by_hand:
@@ -68,6 +70,8 @@ def tunable(config: Config) -> dict[str, Space]:
     settled = set(config.by_hand)
     if config.factorization.backend == "spark":
         settled.add(IGNORED_BY_MLLIB)
+    if items is not None and linear.is_exact(items, config.similarity):
+        settled.add(IGNORED_BY_EXACT)
     return {
         part: {key: bounds for key, bounds in space.items() if key not in settled}
         for part, space in SPACE.items()

@@ -87,7 +87,7 @@ def tune(
     blend can be tuned."""
     done = [Trial(**entry) for entry in journal.entries()]
     yield from done
-    spaces = parts.tunable(config)
+    spaces = parts.tunable(config, matrix.shape[1])
     if not spaces:
         return
     spent = {part: [t.seconds for t in done if t.part == part] for part in spaces}

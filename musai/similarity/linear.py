@@ -55,7 +55,7 @@ def batches(matrix: sp.csr_matrix, settings: Similarity, threads: int) -> Iterat
 def linear(matrix: sp.csr_matrix, settings: Similarity, threads: int) -> sp.csr_matrix:
     """b, float32 [items i, items j], from `matrix` [users, items]; stored where b_ij > 0, or by `exact` any."""
     items = matrix.shape[1]
-    if items <= min(settings.linear_exact_tracks, int((settings.linear_memory_mb * 2**20 / BYTES_A_PAIR) ** 0.5)):
+    if is_exact(items, settings):
         return exact(matrix, settings)
     gram = _gram(matrix, settings)
     diagonal = gram.diagonal()
@@ -70,6 +70,11 @@ def linear(matrix: sp.csr_matrix, settings: Similarity, threads: int) -> sp.csr_
         list(pool.map(solve, range(0, items, CHUNK_ITEMS)))
     track, place = np.nonzero(found > 0)
     return sp.csr_matrix((found[track, place], (near[track, place], track)), shape=(items, items))
+
+
+def is_exact(items: int, settings: Similarity) -> bool:
+    """Whether a catalogue of so many tracks gets EASE itself, for which there are no candidates."""
+    return items <= min(settings.linear_exact_tracks, int((settings.linear_memory_mb * 2**20 / BYTES_A_PAIR) ** 0.5))
 
 
 def exact(matrix: sp.csr_matrix, settings: Similarity) -> sp.csr_matrix:

@@ -1,11 +1,13 @@
 """Where defaults come from: parts and blend on held-out pairs of training data. No published test file is opened.
 
-    python tests/benchmarks/holdout.py [SOURCE ...] [KEY=VALUE ...]
+    python tests/benchmarks/holdout.py [SOURCE ...] [tracks=N] [KEY=VALUE ...]
 
 A fifth of the pairs of listeners with five or more is held out by seed; printed is the mean NDCG over at most 1,500 of
 those listeners, at the cut of the split, of each part of `recommend.blend` and of the blend. Sources: the training
 files of `splits.py`, and `plays` and `bits`: Last.fm-2k (hetrec) with its counts of plays (up to 352,698) and without
-them, which one setting has to serve alike. They lie under $MUSAI_SHARED/data/interactions (default ../shared).
+them, which one setting has to serve alike; tracks=N keeps the N most heard (dense, and few enough for what is dear,
+such as `similarity.linear_exact_tracks=N`: EASE itself). They lie under $MUSAI_SHARED/data/interactions (default
+../shared).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from tests.benchmarks.splits import PUBLISHED, SHARED
 
 LASTFM_2K, LASTFM_2K_K = "hetrec_lastfm_2k/user_artists.dat", 20
 HELD_OUT, LEAST, LISTENERS, SEED = 0.2, 5, 1500, 0
+TRACKS = "tracks="
 SOURCES = (*PUBLISHED, "plays", "bits")
 
 
@@ -42,6 +45,11 @@ def read(source: str) -> tuple[sp.csr_matrix, int]:
     users = np.repeat([row[0] for row in rows], [len(row) - 1 for row in rows])
     items = np.concatenate([np.array(row[1:], np.int64) for row in rows])
     return sp.csr_matrix((np.ones(len(users), np.float32), (users, items))), PUBLISHED[source][0]
+
+
+def most_heard(plays: sp.csr_matrix, tracks: int) -> sp.csr_matrix:
+    heard = np.bincount(plays.indices, minlength=plays.shape[1])
+    return plays[:, np.sort(np.argsort(-heard, kind="stable")[:tracks])]
 
 
 def held_out_of(plays: sp.csr_matrix) -> tuple[sp.csr_matrix, Held]:
@@ -72,8 +80,9 @@ def blended(fits: list[Scores], weights: list[float], matrix: sp.csr_matrix, hel
     return np.where(order >= 0, np.take_along_axis(items, np.maximum(order, 0), axis=1), -1)
 
 
-def shown(source: str, config: Config) -> None:
+def shown(source: str, config: Config, tracks: int) -> None:
     plays, k = read(source)
+    plays = most_heard(plays, tracks or plays.shape[1])
     left, held_out = held_out_of(plays)
     weights = weighting.weights(left.data.astype(np.float64), config.matrix, 0.0, np.empty(0), 0, 0.0)
     matrix = sp.csr_matrix((weights, left.indices, left.indptr), shape=left.shape)
@@ -91,12 +100,13 @@ def shown(source: str, config: Config) -> None:
 
 
 def main(words: list[str]) -> None:
-    config = configuration.load([], [word for word in words if "=" in word])
+    tracks = [int(word.removeprefix(TRACKS)) for word in words if word.startswith(TRACKS)]
+    config = configuration.load([], [word for word in words if "=" in word and not word.startswith(TRACKS)])
     sources = [word for word in words if "=" not in word] or SOURCES
     if unknown := set(sources) - set(SOURCES):
         sys.exit(f"no such source: {', '.join(sorted(unknown))}\n{__doc__}")
     for source in sources:
-        shown(source, config)
+        shown(source, config, *(tracks or [0]))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ what is held out have nothing to do with each other. Per mood:
 Then the part `mood` of the blend, by its weight: recall@20 of all held-out tracks and of those that have an emotion,
 and how near a list's mean valence and arousal are to the listener's own (mean distance).
 
+At last `recommend.calibration` with `calibrate_by: mood`: NDCG@20, what it costs, and how far the lists' labels are
+from the listener's (KL of Steck 2018, 0 = the same shares).
+
 Wants $MUSAI_SHARED/data (default ../shared).
 """
 
@@ -32,9 +35,11 @@ from musai import config as configuration
 from musai.emotion.fusion import fuse
 from musai.emotion.models import Models as EmotionModels
 from musai.emotion.weights import shipped
-from musai.ranking import heldout, mood_taste, moods
+from musai.evaluation import calibration
+from musai.ranking import categories, heldout, mood_taste, moods
 from musai.ranking.blocks import Lists
 from musai.ranking.models import Models
+from musai.ranking.reranking import Reranking
 from tests.benchmarks import beyond
 
 K, PAIRS, GIVEN_BY = 20, 20_000, 2
@@ -92,6 +97,22 @@ def blend_table(train: sp.csr_matrix, held: heldout.Held, made: Models, found: p
         print(f"{weight:<18}{np.mean(hits):>9.4f}{np.mean(of_mood):>11.4f}{distance:>10.4f}", flush=True)
 
 
+def calibration_table(held: heldout.Held, made: Models, found: pa.Table, users: Users, candidates: int) -> None:
+    labels = pa.array(found["label"].to_pylist(), pa.large_string())
+    mood = categories.of_tracks(made.track_ids, pa.array(found["track_id"].to_pylist(), pa.large_string()), labels)
+    assert made.extras is not None
+    made = dataclasses.replace(made, extras=dataclasses.replace(made.extras, category=mood))
+    taste, whole, without = calibration.shares(users.rows, mood), slice(0, len(held.users)), 0.0
+    print(f"{'calibration':<18}{'ndcg':>9}{'cost':>9}{'miscal.':>9}")
+    for value in (0.0, 0.05, 0.1, 0.2, 0.4):
+        steered = Reranking(diversity=0.0, calibration=value, popularity_exponent=0.0, candidates=candidates)
+        lists = beyond.tops(users.rows, users.factors, made, Lists(K, ("for_you",), users.blend, 0, steered))
+        ndcg = float(heldout.ndcg(lists, held, whole, K).mean())
+        without = without or ndcg
+        far = np.nanmean(calibration.miscalibration(lists, mood, taste))
+        print(f"{value:<18}{ndcg:>9.4f}{ndcg / without - 1:>+9.1%}{far:>9.3f}", flush=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Users:
     """Who has held-out tracks: their rows of the matrix, their factors, and the blend without `mood`."""
@@ -143,6 +164,7 @@ def main() -> None:
             print(f"{mood:<18}{len(own):>8}{ours:>9.3f}{theirs:>9.3f}{ours / theirs:>8.2f}{same:>9.3f}", flush=True)
         users = Users(matrix[held.users], vectors[held.users], dict(config.recommend.blend))
         blend_table(train, held, made, found, users)
+        calibration_table(held, made, found, users, config.recommend.candidates)
 
 
 if __name__ == "__main__":
