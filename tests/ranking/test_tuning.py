@@ -128,6 +128,12 @@ def test_without_a_part_that_can_be_tuned_there_is_no_trial(split, journal, blen
     assert list(tuning.tune(*split, ours, 1, journal)) == []
 
 
+def test_candidates_are_searched_only_where_linear_has_them() -> None:
+    ours = settings("similarity.linear_exact_tracks=500")
+    assert "similarity.linear_candidates" in parts.tunable(ours, 501)["linear"]
+    assert "similarity.linear_candidates" not in parts.tunable(ours, 500)["linear"]
+
+
 def test_methods_are_tuned_where_the_night_has_them(split, journal) -> None:
     methods = "[cosine, tfidf, bm25, rp3beta]"
     asked = settings(f"similarity.track_methods={methods}", "recommend.blend={als: 1, bm25: 1, rp3beta: 1, cosine: 1}")
@@ -158,12 +164,6 @@ def test_for_mllib_als_is_fitted_with_its_regularization(split) -> None:
     ours = settings("factorization.backend=spark", "factorization.warm_iterations=null")
     assert "factorization.regularization_exponent" in parts.tunable(settings())["als"]
     assert "factorization.regularization_exponent" not in parts.tunable(ours)["als"]
-
-
-def test_candidates_are_searched_only_where_linear_has_them() -> None:
-    ours = settings("similarity.linear_exact_tracks=500")
-    assert "similarity.linear_candidates" in parts.tunable(ours, 501)["linear"]
-    assert "similarity.linear_candidates" not in parts.tunable(ours, 500)["linear"]
     users = np.arange(20)
     whole = settings().having({"factorization.regularization_exponent": 1.0})
     np.testing.assert_array_equal(
