@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ SPACE: dict[str, Space] = {
         "similarity.linear_user_exponent": (0.0, 1.0, False),
     },
     "als": {
-        "factorization.factors": (16, 256, True),
+        "factorization.factors": (16, 1024, True),
         "factorization.regularization": (1.0, 300.0, True),
         "factorization.regularization_exponent": (0.0, 1.0, False),
         "factorization.alpha": (1.0, 100.0, True),
@@ -54,7 +55,9 @@ SPACE: dict[str, Space] = {
     "cosine": {},
     "tfidf": {},
 }
+DEAR = {"factorization.factors", "similarity.low_pass_factors"}  # a fit takes up to its square as long
 IGNORED_BY_EXACT = "similarity.linear_candidates"
+TICK_S = 1e-3  # less is not told from nothing
 IGNORED_BY_MLLIB = "factorization.regularization_exponent"
 
 
@@ -95,6 +98,23 @@ def at_hand(space: Space, config: Config) -> dict[str, float]:
         section, name = key.split(".")
         found[key] = type(low)(np.clip(getattr(getattr(config, section), name), low, high))
     return found
+
+
+def affordable(space: Space, settings: Mapping[str, Any], seconds: float, longest: float, rank: int) -> Space:
+    """`space` up to what a trial takes `longest` with, by one that took so many seconds with `settings`; and not beyond
+    the `rank` that the matrix can have."""
+    times = (max(longest, seconds) / max(seconds, TICK_S)) ** 0.5
+    found = dict(space)
+    for key in DEAR & space.keys():
+        low, high, log = space[key]
+        found[key] = (low, min(high, int(settings[key] * times), max(rank, settings[key])), log)
+    return found
+
+
+def widest(space: Space, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with as many factors as `space` has: more of them, at the same regularization, are seldom worse
+    (Rendle et al. 2021). The same where nothing of it is dear."""
+    return {**settings, **{key: space[key][1] for key in DEAR & space.keys()}}
 
 
 def fitted(part: str, matrix: sp.csr_matrix, config: Config, threads: int) -> Scores:

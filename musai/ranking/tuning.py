@@ -39,6 +39,7 @@ LEAST = 30  # users that judge: of fewer, the mean gain is not nearly normal, an
 CLEAR = 1.0  # standard errors by which the judges must be served better
 WORSE = 0.05  # chance of error at which a trial is given up
 SHARE = 1 / 3  # of the minutes, that one part of several may take beyond its first trial
+OF_A_SHARE = 1 / 3  # that one trial may take, by what the first took
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +96,16 @@ def tune(
     share = limit * max(SHARE, 1 / len(spaces))
     end = time.monotonic() + limit - sum(trial.seconds for trial in done)
     for number in range(config.tuning.trials):
-        for part, space in spaces.items():
+        for part, whole_space in spaces.items():
             before = [trial for trial in done if trial.part == part]
             longest = max(spent[part], default=0.0)
             late = time.monotonic() + longest > end or sum(spent[part]) + longest > share
-            if len(before) > number or (number and (late or not space)):
+            if len(before) > number or (number and (late or not whole_space)):
                 continue
+            space = whole_space
+            if before:
+                first, rank = before[0], min(matrix.shape)
+                space = parts.affordable(space, first.settings, first.seconds, OF_A_SHARE * share, rank)
             trial = _tried(part, space, before, matrix, held_out, config, threads)
             journal.add(len(done), dataclasses.asdict(trial))
             done.append(trial)
@@ -133,6 +138,8 @@ def _tried(
         study.add_trial(_known(trial, space, len(held_out.users)))
     if not before:
         study.enqueue_trial(parts.at_hand(space, config))
+    elif len(before) == 1 and (asked_for := parts.widest(space, before[0].settings)) != before[0].settings:
+        study.enqueue_trial(asked_for)
     asked = study.ask()
     settings = {key: _suggested(asked, key, *bounds) for key, bounds in space.items()}
     started = time.monotonic()

@@ -134,6 +134,24 @@ def test_candidates_are_searched_only_where_linear_has_them() -> None:
     assert "similarity.linear_candidates" not in parts.tunable(ours, 500)["linear"]
 
 
+def test_many_factors_are_tried_first_as_far_as_the_minutes_bear_it(split, journal) -> None:
+    ours = settings("recommend.blend={als: 1}", trials=3, minutes=5)
+    first, second, *_ = tuning.tune(*split, ours, 1, journal)
+    widest = min(split[0].shape)
+    assert first.settings["factorization.factors"] == 16, "what is at hand, within the bounds"
+    assert second.settings == {**first.settings, "factorization.factors": widest}
+
+
+def test_factors_are_bounded_by_the_time_of_the_first_trial() -> None:
+    space, hand = parts.SPACE["als"], {"factorization.factors": 100}
+    bounds = {
+        (seconds, longest, rank): parts.affordable(space, hand, seconds, longest, rank)["factorization.factors"][1]
+        for seconds, longest, rank in ((1.0, 25.0, 5000), (1.0, 900.0, 5000), (1.0, 25.0, 300), (10.0, 5.0, 5000))
+    }
+    assert list(bounds.values()) == [500, 1024, 300, 100]
+    assert parts.affordable(parts.SPACE["bm25"], {}, 1.0, 25.0, 300) == parts.SPACE["bm25"]
+
+
 def test_methods_are_tuned_where_the_night_has_them(split, journal) -> None:
     methods = "[cosine, tfidf, bm25, rp3beta]"
     asked = settings(f"similarity.track_methods={methods}", "recommend.blend={als: 1, bm25: 1, rp3beta: 1, cosine: 1}")
