@@ -12,7 +12,6 @@ from musai.evaluation import music_metrics
 from musai.evaluation.music_metrics import frechet_distance
 from musai.generation.making import SAMPLED
 from musai.generation.quadrants import quadrant
-from musai.generation.spark import sounds_by_style
 from musai.listening import answers
 from musai.music.midi import read_midi
 from musai.music.notes import Piece
@@ -30,6 +29,8 @@ def run(night: Night) -> None:
     if not night.has("generated_tracks"):
         night.note("no tracks were generated: nothing to measure")
         return
+    from musai.generation.spark import sounds_by_style  # torch takes seconds to load
+
     rules = models_of(night).law().rules
     new = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
     found = (
