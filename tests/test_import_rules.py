@@ -33,6 +33,7 @@ ONLY_IN = {
     ],
     "torch": [
         *("musai/embedding/*.py", "musai/emotion/*.py", "musai/generation/*.py", "musai/*/torch_*.py"),
+        "musai/devices.py",
         "musai/demo/make_*.py",  # train what ships; no night imports them
     ],
     "airflow": ["dags/*.py"],
