@@ -19,10 +19,9 @@ from musai.steps import Night
 from musai.steps.generate_tracks import models_of
 
 JOB = "evaluate_music"
-SCHEMA = "method string, style string, metric string, generated double, real double, other_style double"
 FEWEST = 2  # tracks that have a distribution
 
-Row = tuple[str, str, str, float, float | None, float | None]  # of SCHEMA
+Row = tuple[str, str, str, float, float | None, float | None]  # of generation_metrics
 
 
 def run(night: Night) -> None:
@@ -60,7 +59,7 @@ def run(night: Night) -> None:
     if judged := answers.latest(night.run.storage):
         rows += answers.as_metrics(judged)
         night.note(f"{judged['raters']} listeners compared them with real music in test {judged['test']}")
-    night.write_rows(rows, SCHEMA, "generation_metrics", JOB)
+    night.write_rows(rows, "generation_metrics", JOB)
 
 
 def _distances(tracks: Sequence[Any], sounds: Mapping[str, np.ndarray]) -> list[Row]:

@@ -53,7 +53,7 @@ def run(night: Night) -> None:
     earlier = _earlier(night)
     night.write(new if earlier is None else new.unionByName(earlier.select(*new.columns)), "generated_tracks", JOB)
     rows = [(*key, count) for key, count in sorted(refused.items()) if count]
-    night.write_rows(rows, "method string, style string, reason string, pieces bigint", "refused_tracks", JOB)
+    night.write_rows(rows, "refused_tracks", JOB)
     made.unpersist()
     night.rejected = sum(count for (*_, reason), count in refused.items() if reason != SAMPLED)
     carried = (night.run.rows("generated_tracks") or 0) - len(found) + len(twins)
