@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLASSES = pathlib.Path(sys.prefix) / "share" / "musai" / "classes.jsa"  # Spark's, read in: see `class_archive`
+# What plans a query is called some thousand times: as Java comes, its second compiler works on that for as long as all
+# else takes in a small night. What is called for every row gets to twenty times as many calls within a second.
+LATE_COMPILER = (
+    "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=12000 "
+    "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
+)
 
 
 def build(config: Config, name: str = "musai") -> SparkSession:
@@ -79,7 +85,7 @@ def _shuffle_partitions(session: SparkSession) -> int:
 
 def _of_a_new_session() -> dict[str, str]:
     folder = scratch("spark")
-    options = [f"-Dderby.system.home={folder}", "-XX:+UseParallelGC"]
+    options = [f"-Dderby.system.home={folder}", "-XX:+UseParallelGC", LATE_COMPILER]
     if CLASSES.is_file():  # of another Java or another Spark: left aside by the JVM
         options += [f"-XX:SharedArchiveFile={CLASSES}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
     return {

@@ -13,6 +13,8 @@ from fnmatch import fnmatch
 
 import pytest
 
+from musai import tables
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 # A package, and the only files that may import it (fnmatch on the path; * crosses folders).
@@ -31,6 +33,7 @@ ONLY_IN = {
     ],
     "torch": [
         *("musai/embedding/*.py", "musai/emotion/*.py", "musai/generation/*.py", "musai/*/torch_*.py"),
+        "musai/devices.py",
         "musai/demo/make_*.py",  # train what ships; no night imports them
     ],
     "airflow": ["dags/*.py"],
@@ -112,6 +115,12 @@ def _file_of(root: pathlib.Path, parts: list[str]) -> pathlib.Path | None:
 
 def test_this_project() -> None:
     assert violations(ROOT) == []
+
+
+@pytest.mark.parametrize("job", tables.order())
+def test_no_job_of_a_night_loads_torch_before_it_knows_that_it_needs_it(job: str) -> None:
+    chains = loaded(ROOT, ROOT / "musai" / "steps" / f"{job}.py")
+    assert [chain for chain in chains if chain[-1] == "torch"] == []
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 from py4j.protocol import Py4JNetworkError
 
-from musai.session import CLASSES, reason
+from musai.session import CLASSES, LATE_COMPILER, reason
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_spark_starts_from_the_classes_that_the_set_up_has_read(spark) -> None:
     process = spark.sparkContext._gateway.proc.pid
     assert str(CLASSES.resolve()) in pathlib.Path(f"/proc/{process}/maps").read_text()
+
+
+def test_java_knows_when_its_second_compiler_is_to_begin(spark) -> None:
+    jvm = spark.sparkContext._jvm
+    kind = jvm.java.lang.Class.forName("com.sun.management.HotSpotDiagnosticMXBean")
+    bean = jvm.java.lang.management.ManagementFactory.getPlatformMXBean(kind)
+    for name, value in re.findall(r"-XX:(\w+)=(\d+)", LATE_COMPILER):
+        assert bean.getVMOption(name).getValue() == value
 
 
 def test_classes_of_another_java_do_no_harm(tmp_path) -> None:

@@ -15,9 +15,10 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from musai.devices import choose
 from musai.embedding.checkpoints import Checkpoint
 from musai.embedding.lessons import lessons_of
-from musai.embedding.tracks import Embedded, Embedder, Heard, choose, embedded, opened
+from musai.embedding.tracks import DEVICE, Embedded, Embedder, Heard, embedded, opened
 from musai.embedding.training import ALONE, Figures, Schedule, Team, train
 from musai.errors import InputError
 from musai.inputs.places import RAW_CHARACTERS
@@ -161,7 +162,7 @@ def _process(rows: pa.Table, embedder: Embedder, schedule: Schedule, place: str)
     """One of several that train together, as torchrun starts it; a fault of the input comes back as its text."""
     from torch import distributed
 
-    device = choose(embedder.device)
+    device = choose(embedder.device, DEVICE)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         team = Team(distributed.get_rank(), distributed.get_world_size())
@@ -189,7 +190,7 @@ def _trained(
             heard, artists, factors, listeners, embedder, pathlib.Path(folder), schedule.seed
         )
         try:
-            device = choose(embedder.device)
+            device = choose(embedder.device, DEVICE)
             figures = train(network, lessons, schedule, device, checkpoint.read(), checkpoint.keep, team)
         except ValueError as error:
             raise InputError(f"train_embedder: {error}") from error

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load, save
 
 from musai.config import Embedding
+from musai.devices import Device, choose
 from musai.embedding import audio, rendering, weights
 from musai.embedding.audio import Plan, Unusable
 from musai.embedding.network import NETWORKS, AllLayers, Network
@@ -27,6 +28,7 @@ from musai.inputs import media
 
 log = logging.getLogger(__name__)
 
+DEVICE = "embedding.device"
 AHEAD = 4  # tracks that are decoded before the network asks for them
 
 
@@ -39,7 +41,7 @@ class Embedder:
     state: bytes = dataclasses.field(repr=False)
     plan: Plan
     batch: int
-    device: Literal["auto", "cpu", "gpu"]
+    device: Device
     roots: tuple[str, ...]
     layers: Literal["last", "all"] = "last"
 
@@ -79,7 +81,7 @@ def embedder_of(settings: Embedding, roots: Sequence[str], trained: bytes | None
     Raises InputError where the weights cannot be had or are no weights of the network, and for a device that is not
     there.
     """
-    choose(settings.device)
+    choose(settings.device, DEVICE)
     if trained is not None and settings.weights is None:
         network = weights.of_state(settings.network, load(trained), "of train_embedder")
     else:
@@ -111,17 +113,9 @@ def opened(embedder: Embedder) -> Network:
     return network
 
 
-def choose(device: Literal["auto", "cpu", "gpu"], key: str = "embedding.device") -> torch.device:
-    """What the configuration's `key` means in this process. Raises InputError for `gpu` where torch finds none."""
-    there = torch.cuda.is_available()
-    if device == "gpu" and not there:
-        raise InputError(f"{key}: gpu cannot be used here: torch finds no CUDA device")
-    return torch.device("cuda" if there and device != "cpu" else "cpu")
-
-
 def embedded(tracks: Iterable[Heard], embedder: Embedder, threads: int) -> Iterator[Embedded]:
     """One result a track, in their order as far as batches allow; `threads` of the processor for the network."""
-    device = choose(embedder.device)
+    device = choose(embedder.device, DEVICE)
     torch.set_num_threads(threads)
     own = opened(embedder)
     network = (AllLayers(own) if embedder.layers == "all" else own).to(device).eval()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Literal, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
-from musai.embedding.tracks import choose
+from musai.devices import Device, choose
 
-Device = Literal["auto", "cpu", "gpu"]
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from musai.devices import Device
 from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, unpacked
 from musai.generation import accelerator
-from musai.generation.accelerator import Device
 from musai.generation.gan import NOISE, Critic, Generator, RollShape, drawn, one_hot
 from musai.generation.phrases import BAR_CELLS
 from musai.generation.training import state_of

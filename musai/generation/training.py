@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from musai.devices import Device
 from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, taken_up
 from musai.generation import accelerator
 from musai.generation import lessons as teaching
-from musai.generation.accelerator import Device
 from musai.generation.lessons import Lesson
 from musai.generation.quadrants import QUADRANTS
 from musai.generation.rnn import NOTHING, NoteRNN, Shape

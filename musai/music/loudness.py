@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.signal import lfilter
 
 BLOCK_S, STEP_S = 0.4, 0.1
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0  # LUFS; LU under the mean of what passes the first
@@ -40,6 +39,8 @@ def integrated(sound: np.ndarray, rate: int) -> float:
 
 def weighted(channels: np.ndarray, rate: int) -> np.ndarray:
     """[channels, samples] behind the K weighting: a shelf for the head, then a high-pass."""
+    from scipy.signal import lfilter  # half a second to load, for what a night without sound need not
+
     for numerator, denominator in filters(rate):
         channels = lfilter(numerator, denominator, channels, axis=1)
     return channels

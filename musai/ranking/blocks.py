@@ -12,7 +12,7 @@ import scipy.sparse as sp
 import threadpoolctl
 
 from musai import columns
-from musai.devices import Device, asks_for_gpu
+from musai.devices import Device, asks_for_gpu, choose
 from musai.ranking import categories, kernels, moods, predicted, reranking
 from musai.ranking.kernels import Heard, Near, Ranked
 from musai.ranking.models import Models
@@ -83,9 +83,9 @@ def card_of(models: Models, lists: Lists) -> Card | None:
 def check_device(lists: Lists) -> None:
     """Raises InputError for a GPU that is asked for and not there."""
     if lists.device == "gpu":
-        from musai.similarity import torch_devices
+        from musai.ranking.torch_lists import DEVICE
 
-        torch_devices.choose(lists.device, torch_devices.LISTS)
+        choose(lists.device, DEVICE)
 
 
 def recommend(

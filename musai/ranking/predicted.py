@@ -19,6 +19,7 @@ import scipy.sparse as sp
 
 from musai import columns
 from musai.config import Similarity
+from musai.devices import choose
 from musai.matrix.reading import read_matrix, read_table
 from musai.ranking import mood_taste
 from musai.ranking.mood_taste import MoodTaste
@@ -48,9 +49,7 @@ def asked(methods: Sequence[str]) -> list[str]:
 def check(methods: Sequence[str], settings: Similarity) -> None:
     """Raises InputError where a part among `methods` asks for a GPU that this process does not have."""
     if CONTRASTIVE in methods and settings.contrastive_device == "gpu":
-        from musai.similarity import torch_devices
-
-        torch_devices.choose(settings.contrastive_device, "similarity.contrastive_device")
+        choose(settings.contrastive_device, "similarity.contrastive_device")
 
 
 def build(

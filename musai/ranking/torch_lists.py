@@ -22,17 +22,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from musai import columns
-from musai.devices import Device
+from musai.devices import Device, choose
 from musai.ranking import kernels
 from musai.ranking.kernels import Heard
 from musai.ranking.models import Models
 from musai.ranking.moods import NAMES
 from musai.ranking.top import NEVER
-from musai.similarity import torch_devices
 from musai.similarity.neighbours import row_chunks
+from musai.similarity.torch_knn import sparse
 
 log = logging.getLogger(__name__)
 
+DEVICE = "recommend.device"
 BLOCK_PRODUCTS = 1 << 25  # multiplications of a part that are made at once
 SLACK = 16  # candidates beyond a list's length, so that the last of it is not level with what was cut off
 OF_A_CAP = 4  # times its length, where artists are capped
@@ -157,7 +158,7 @@ class Card:
         rows.sort_indices()
         near, entries = self._near[number - 1]
         chunks = row_chunks(rows, entries, BLOCK_PRODUCTS) or [(0, 0)]
-        products = (torch.mm(torch_devices.sparse(rows[start:end], self._device), near) for start, end in chunks)
+        products = (torch.mm(sparse(rows[start:end], self._device), near) for start, end in chunks)
         return torch.cat([product.to_dense() for product in products])
 
     def _product(self, factors: np.ndarray) -> Tensor:
@@ -181,7 +182,7 @@ class Card:
         near = models.near_scores[first:last], models.near_indices[first:last], models.near_indptr[m] - first
         square = sp.csr_matrix(near, shape=(self._known, self._known), copy=True)
         square.sort_indices()
-        return torch_devices.sparse(square, self._device), np.diff(square.indptr)
+        return sparse(square, self._device), np.diff(square.indptr)
 
     def _tracks_of(self, models: Models, mood: int) -> Tensor:
         """The heard tracks of a mood."""
@@ -197,8 +198,8 @@ def card(
 ) -> Card | None:
     """A `Card` on the GPU that `asked` means in this process, None where it means the processor. Raises InputError for
     `gpu` where there is none."""
-    device = torch_devices.choose(asked, torch_devices.LISTS)
-    log.info("%s: %s", torch_devices.LISTS, device)
+    device = choose(asked, DEVICE)
+    log.info("%s: %s", DEVICE, device)
     return None if device.type == "cpu" else Card(models, als, weights, binary, device, precision)
 
 

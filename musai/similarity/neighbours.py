@@ -41,7 +41,7 @@ import scipy.sparse as sp
 from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, tfidf_weight
 
 from musai import config
-from musai.devices import Device, asks_for_gpu
+from musai.devices import Device, asks_for_gpu, choose
 from musai.errors import MusaiError
 
 log = logging.getLogger(__name__)
@@ -111,9 +111,9 @@ def _all_pairs(product: sp.csr_matrix, width: int, device: Device, threads: int)
     Raises InputError for a GPU that is asked for and not there.
     """
     if asks_for_gpu(device):
-        from musai.similarity import torch_devices, torch_knn
+        from musai.similarity import torch_knn
 
-        chosen = torch_devices.choose(device, DEVICE)
+        chosen = choose(device, DEVICE)
         log.info("%s: %s", DEVICE, chosen)
         if chosen.type == "cuda":
             return torch_knn.all_pairs(product, width, chosen)

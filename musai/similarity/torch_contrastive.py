@@ -36,8 +36,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musai.config import Similarity
+from musai.devices import choose
 from musai.similarity.projection import Projection
-from musai.similarity.torch_devices import choose
 
 STEPS, LEAST_BATCH, MOST_BATCH = 50, 1024, 16384  # of an epoch, where its batches are neither too small nor too large
 NEGATIVES, RATE, START = 512, 0.01, 0.1

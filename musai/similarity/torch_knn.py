@@ -10,12 +10,13 @@ Time: sum over users of |N_u|^2, as on a CPU, and items^2 numbers that are looke
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import scipy.sparse as sp
 import torch
 
 from musai.similarity.neighbours import row_chunks
-from musai.similarity.torch_devices import sparse
 
 BLOCK_PRODUCTS = 1 << 25
 BLOCK_NUMBERS = 1 << 27
@@ -34,3 +35,12 @@ def all_pairs(columns: sp.csr_matrix, width: int, device: torch.device) -> tuple
             best = torch.topk((sparse(by_item[start:end], device) @ right).to_dense(), width)
             others[start:end], values[start:end] = best.indices.cpu().numpy(), best.values.cpu().numpy()
     return others, values
+
+
+def sparse(matrix: sp.csr_matrix, device: torch.device) -> torch.Tensor:
+    """The matrix, whose indices are in order, as a CSR tensor on the device."""
+    arrays = (matrix.indptr, matrix.indices, matrix.data)
+    starts, columns, values = (torch.from_numpy(array).to(device) for array in arrays)
+    with warnings.catch_warnings():  # that CSR may yet change in torch; its version is locked
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.sparse_csr_tensor(starts, columns, values, matrix.shape, check_invariants=False)

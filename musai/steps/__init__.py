@@ -87,15 +87,10 @@ class Night:
         return manifest
 
     def write_rows(
-        self,
-        rows: Sequence[tuple[Any, ...]],
-        schema: str,
-        table: str,
-        job: str,
-        extra: Mapping[str, Any] | None = None,
+        self, rows: Sequence[tuple[Any, ...]], table: str, job: str, extra: Mapping[str, Any] | None = None
     ) -> None:
-        """As `write`, of few rows."""
-        self.write(few_rows(self.session, rows, schema).coalesce(1), table, job, extra)
+        """As `write`, of few rows: values of the declared columns in their order."""
+        self.rows_written += self.run.write_rows(rows, table, job, extra)["rows"]
 
     def adopt(self, parts: Sequence[Any], table: str, job: str, more: DataFrame | None = None) -> dict[str, Any]:
         """As `write`, of the files that tasks have staged and of further rows; see `Run.adopt`."""

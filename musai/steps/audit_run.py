@@ -22,7 +22,7 @@ JOB = "audit_run"
 def run(night: Night) -> None:
     findings = [*_tables(night), *_lists(night), *_against_parent(night)]
     rows = [(finding.check, finding.passed, finding.message) for finding in findings]
-    night.write_rows(rows, "check string, passed boolean, message string", "audit_results", JOB)
+    night.write_rows(rows, "audit_results", JOB)
     failed = [finding for finding in findings if not finding.passed]
     night.note(f"{len(findings)} checks, {len(failed)} refused" + "".join(f"; {f.check}: {f.message}" for f in failed))
 

@@ -46,7 +46,7 @@ def run(night: Night) -> None:
     for name, content in files.items():
         storage.replace(name, content)
     written = [(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()]
-    night.write_rows(written, "path string, digest string, bytes bigint", "report_files", JOB)
+    night.write_rows(written, "report_files", JOB)
     megabytes = sum(map(len, files.values())) / 1e6
     night.note(f"{megabytes:.1f} MB, {len(facts.sounds)} tracks to listen to: {storage.uri(path)}")
 

@@ -12,7 +12,6 @@ from musai.evaluation import music_metrics
 from musai.evaluation.music_metrics import frechet_distance
 from musai.generation.making import SAMPLED
 from musai.generation.quadrants import quadrant
-from musai.generation.spark import sounds_by_style
 from musai.listening import answers
 from musai.music.midi import read_midi
 from musai.music.notes import Piece
@@ -20,16 +19,17 @@ from musai.steps import Night
 from musai.steps.generate_tracks import models_of
 
 JOB = "evaluate_music"
-SCHEMA = "method string, style string, metric string, generated double, real double, other_style double"
 FEWEST = 2  # tracks that have a distribution
 
-Row = tuple[str, str, str, float, float | None, float | None]  # of SCHEMA
+Row = tuple[str, str, str, float, float | None, float | None]  # of generation_metrics
 
 
 def run(night: Night) -> None:
     if not night.has("generated_tracks"):
         night.note("no tracks were generated: nothing to measure")
         return
+    from musai.generation.spark import sounds_by_style  # torch takes seconds to load
+
     rules = models_of(night).law().rules
     new = night.read("generated_tracks").where(f"created_run_id = '{night.run.run_id}'")
     found = (
@@ -59,7 +59,7 @@ def run(night: Night) -> None:
     if judged := answers.latest(night.run.storage):
         rows += answers.as_metrics(judged)
         night.note(f"{judged['raters']} listeners compared them with real music in test {judged['test']}")
-    night.write_rows(rows, SCHEMA, "generation_metrics", JOB)
+    night.write_rows(rows, "generation_metrics", JOB)
 
 
 def _distances(tracks: Sequence[Any], sounds: Mapping[str, np.ndarray]) -> list[Row]:

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 JOB = "evaluate_recommendations"
-SCHEMA = (
-    "metric string, k int, list string, listeners string, value double, low double, high double, baseline double, "
-    "users bigint"
-)
 
 
 def run(night: Night) -> None:
@@ -40,7 +36,7 @@ def run(night: Night) -> None:
         for name, rows in found.items()
         for r in rows
     ]
-    night.write_rows(values, SCHEMA, "recommendation_metrics", JOB, {"settings_digest": digest})
+    night.write_rows(values, "recommendation_metrics", JOB, {"settings_digest": digest})
     for row in found.get(columns.FOR_YOU, []):
         if (row.listeners, row.k) == (ranking_metrics.ALL, min(settings.ks)) and row.metric in ("recall", "ndcg"):
             interval = f"{row.low:.4f} to {row.high:.4f}"

@@ -7,13 +7,9 @@ import json
 from typing import TYPE_CHECKING
 
 from musai import columns
-from musai.embedding.spark import TRAINED
-from musai.embedding.tracks import embedder_of
 from musai.emotion import weights
-from musai.generation import makers, plan, sanity, style_transfer
-from musai.generation import spark as generation
+from musai.generation import sanity
 from musai.generation.making import SAMPLED
-from musai.generation.plan import Cell, Order, SourceTrack
 from musai.inputs import media
 from musai.music.midi import read_midi
 from musai.session import cores
@@ -22,6 +18,9 @@ from musai.steps.tag_emotions import trained_here
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from musai.generation import makers
+    from musai.generation.plan import Cell, Order, SourceTrack
 
 JOB = "generate_tracks"
 
@@ -33,6 +32,10 @@ def run(night: Night) -> None:
     if not settings.tracks:
         night.note("generation.tracks is 0: none were asked for")
         return
+    from musai.embedding.spark import TRAINED  # torch takes seconds to load
+    from musai.embedding.tracks import embedder_of
+    from musai.generation import spark as generation
+
     files = models_of(night)
     orders, refused = _orders(night, files)
     made = generation.make(night.session, orders, files, settings, media.roots_of(night.config.inputs))
@@ -50,7 +53,7 @@ def run(night: Night) -> None:
     earlier = _earlier(night)
     night.write(new if earlier is None else new.unionByName(earlier.select(*new.columns)), "generated_tracks", JOB)
     rows = [(*key, count) for key, count in sorted(refused.items()) if count]
-    night.write_rows(rows, "method string, style string, reason string, pieces bigint", "refused_tracks", JOB)
+    night.write_rows(rows, "refused_tracks", JOB)
     made.unpersist()
     night.rejected = sum(count for (*_, reason), count in refused.items() if reason != SAMPLED)
     carried = (night.run.rows("generated_tracks") or 0) - len(found) + len(twins)
@@ -59,12 +62,17 @@ def run(night: Night) -> None:
 
 def models_of(night: Night) -> makers.Files:
     """The models that the last weekly run published; else those that ship."""
+    from musai.generation import spark as generation
+
     rows = {method: night.published_model(generation.model_name(method)) for method in generation.TRAINING}
     return generation.published(night.run.storage, rows)
 
 
 def _orders(night: Night, files: makers.Files) -> tuple[list[Order], Refused]:
     """(what is to be made tonight, sources that may not be transferred)."""
+    from musai.generation import plan, style_transfer
+    from musai.generation import spark as generation
+
     config, date = night.config, night.run.record.date
     settings, known = config.generation, files.styles()
     if unknown := sorted(set(settings.styles) - {style for styles in known.values() for style in styles}):
@@ -94,6 +102,8 @@ def _refused(made: DataFrame) -> Refused:
 
 def _earlier(night: Night) -> DataFrame | None:
     """What the parent run published, up to generation.keep_tracks."""
+    from musai.generation import spark as generation
+
     earlier, lists = night.parents("generated_tracks"), night.parents("recommendations")
     if earlier is None:
         return None

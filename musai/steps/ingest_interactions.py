@@ -17,7 +17,10 @@ def run(night: Night) -> None:
     used = night.run.read(night.session, TABLE).selectExpr("coalesce(sum(events), 0) as used").first()
     counts = found.counts(used["used"] if used else None)
     night.rows_read, night.rejected = counts["read"], counts["rejected"]
-    night.write(found.rejected(), "rejected_rows", JOB, {"counts": counts})
+    if counts["rejected"] or counts["rejected_files"] or found.aliases is not None:
+        night.write(found.rejected(), "rejected_rows", JOB, {"counts": counts})
+    else:
+        night.write_rows([], "rejected_rows", JOB, {"counts": counts})
     if found.aliases is not None:
         night.write(found.aliases, "aliases", JOB)
     found.release()

@@ -62,7 +62,7 @@ def run(night: Night) -> None:
         )
         return
     rows = [(key, json.dumps(value)) for key, value in sorted(settings.items()) if key not in config.by_hand]
-    night.write_rows(rows, "name string, value string", "model_settings", JOB)
+    night.write_rows(rows, "model_settings", JOB)
     night.note(
         f"{tried} {winner['metric']} {winner['value']:.4f}, {other['value']:.4f} with the settings at hand: "
         f"{winner['settings']}"

@@ -47,11 +47,21 @@ def typed(frame: DataFrame, table: Table) -> DataFrame:
 
 def small_file(rows: Sequence[Mapping[str, Any]], table: Table) -> bytes:
     """A Parquet file of a few rows that need no Spark job; types and comments are as Spark would write them."""
+    return file_of(batch_of(rows, table))
+
+
+def batch_of(rows: Sequence[Mapping[str, Any]], table: Table) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_pylist(list(rows), arrow_schema(table))
+
+
+def file_of(batch: pa.RecordBatch) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     content = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), arrow_schema(table)), content)
+    pq.write_table(pa.Table.from_batches([batch]), content)
     return content.getvalue()
 
 

@@ -73,7 +73,7 @@ def _into(state: np.ndarray, values: pa.Array) -> None:
     elif pa.types.is_list(kind) and pa.types.is_float32(kind.value_type):
         _vectors(state, _bits(values.flatten().to_numpy()), np.cumsum([0, *values.value_lengths().to_numpy()]))
     elif pa.types.is_boolean(kind):
-        _ints(state, _flags(values).astype(np.uint32), _flags(values.is_valid()))
+        _ints(state, _flags(values.fill_null(False)).astype(np.uint32), _flags(values.is_valid()))
     elif kind in WIDTHS:
         words = _bits(values.view(WIDTHS[kind]).fill_null(0).to_numpy())
         (_ints if words.itemsize == 4 else _longs)(state, words, _flags(values.is_valid()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from musai import provenance
@@ -13,14 +13,16 @@ from musai.errors import InputError
 from musai.provenance import RunRecord
 from musai.storage import Storage
 from musai.tables import TABLES
+from musai.warehouse import row_hashes
 from musai.warehouse.digests import (
     SERVED_ROWS,
     SUMS,
     arrow_schema,
+    batch_of,
     digest,
     digest_columns,
+    file_of,
     schema_of,
-    small_file,
     typed,
 )
 from musai.warehouse.task_files import Place
@@ -110,6 +112,21 @@ class Run:
         self.discard(table, job)
         return self.seal(table, job, self._appended(frame, table, job), extra)
 
+    def write_rows(
+        self, rows: Iterable[Sequence[Any]], table: str, job: str, extra: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """As `write`, of few rows (values of the declared columns in their order), for which no Spark job is run."""
+        self.discard(table, job)
+        return self.seal(table, job, self._few(rows, table, job), extra)
+
+    def _few(self, rows: Iterable[Sequence[Any]], table: str, job: str) -> dict[str, Any]:
+        """Put the rows into a file of the job's folder of a table; what `digest_columns` would measure of them."""
+        declared = TABLES[table]
+        names = [column.name for column in declared.columns]
+        batch = batch_of([dict(zip(names, row, strict=True)) for row in rows], declared)
+        self.storage.replace(f"{self.folder(table, job)}/part-00000.parquet", file_of(batch))
+        return row_hashes.sums(batch, declared)
+
     def _appended(self, frame: DataFrame, table: str, job: str) -> dict[str, Any]:
         """Add rows to the job's folder of a table; what `digest_columns` measures of them."""
         from pyspark.sql import Observation
@@ -149,7 +166,7 @@ class Run:
                 self.storage.move(f"{self._staged(table)}/{name}", f"{self.folder(table, job)}/{name}")
                 measured.update({name: part[name] for name in SUMS})
         if not measured["rows"]:
-            self.storage.replace(f"{self.folder(table, job)}/part-00000.parquet", small_file([], TABLES[table]))
+            self._few([], table, job)
         if more is not None:
             measured.update({name: value or 0 for name, value in self._appended(more, table, job).items()})
         self.storage.delete(self._staged(table))

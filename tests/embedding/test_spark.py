@@ -11,7 +11,7 @@ from musai import config
 from musai.embedding import spark as distributed
 from musai.embedding import tracks
 from musai.embedding.audio import Plan
-from musai.embedding.tracks import Embedded, Heard, choose, embedded, embedder_of, embedders_of
+from musai.embedding.tracks import Embedded, Heard, embedded, embedder_of, embedders_of
 from musai.embedding.training import Schedule
 from musai.errors import InputError
 from tests.embedding.conftest import tone
@@ -112,13 +112,6 @@ def test_the_models_name_changes_with_the_weights_and_the_way_of_listening(folde
     assert embedder(folder).model == embedder(folder, batch_excerpts=3).model
     assert embedder(folder).model != embedder(folder, excerpts=3).model
     assert embedder(folder).plan == Plan(4.0, 6, 6 * 3600)
-
-
-def test_a_gpu_that_is_not_there_is_an_error(monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert choose("auto").type == "cpu"
-    with pytest.raises(InputError, match=r"embedding.device: gpu cannot be used here"):
-        choose("gpu")
 
 
 def test_a_reject_shows_a_thousand_characters_of_an_id():

@@ -7,8 +7,9 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from musai.devices import choose
 from musai.errors import InputError
-from musai.similarity import neighbours, torch_devices, torch_knn
+from musai.similarity import neighbours, torch_knn
 
 CPU = torch.device("cpu")
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -68,4 +69,4 @@ def test_on_the_card(method, similarity, matrices):
 def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(similarity):
     with pytest.raises(InputError, match=r"similarity\.device: gpu cannot be used here: torch .* without CUDA"):
         neighbours.track_neighbours(sp.csr_matrix(np.eye(2, dtype=np.float32)), "cosine", similarity(device="gpu"), 1)
-    assert torch_devices.choose("auto", "similarity.device") == CPU
+    assert choose("auto", "similarity.device") == CPU

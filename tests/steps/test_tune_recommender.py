@@ -54,7 +54,7 @@ def publish(spark, config: Config, before: nights.Made, settings: dict[str, obje
     run = warehouse.begin(begin_record(config, None, before.outcome.run.record.date, [], None, weekly=True))
     rows = [(name, json.dumps(value)) for name, value in settings.items()]
     made = Night(spark, config, warehouse, run, dt.datetime.now(dt.UTC))
-    made.write_rows(rows, "name string, value string", "model_settings", "tune_recommender")
+    made.write_rows(rows, "model_settings", "tune_recommender")
     warehouse.adopt(run)
 
 
@@ -162,7 +162,7 @@ def test_settings_that_do_not_fit_another_configuration_are_one_line(spark, week
 
 def test_what_a_night_has_learned_is_to_be_beaten_where_nobody_has_tuned(spark, weekly):
     night = weekly.night(spark)
-    night.write_rows([("als", 0.9), ("linear", 0.1)], "part string, weight double", "blend_weights", "recommend_tracks")
+    night.write_rows([("als", 0.9), ("linear", 0.1)], "blend_weights", "recommend_tracks")
     due = {False: {"als": 0.9, "linear": 0.1}, True: weekly.night(spark).tuned().config.recommend.blend}
     for used, blend in due.items():
         job = weekly.night(spark)

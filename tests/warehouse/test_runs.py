@@ -176,6 +176,31 @@ def test_a_table_that_is_half_removed_counts_as_not_written(run: Run, users, mon
     assert files(run, "users") == []
 
 
+METRICS = [
+    ("recall", 10, "for_you", "all", 0.1 + 0.2, -0.0, float("nan"), None, 2**40),
+    ("ndcg", 2, "ü" * 40, "", 1.0, None, 0.5, 0.25, 3),
+]
+FEW = [
+    ("recommendation_metrics", "evaluate_recommendations", METRICS),
+    ("audit_results", "audit_run", [("a", True, ""), ("b", False, "why"), ("c", None, None)]),
+    ("rejected_rows", "ingest_interactions", []),
+]
+
+
+@pytest.mark.parametrize(("table", "job", "rows"), FEW, ids=[table for table, *_ in FEW])
+def test_few_rows_are_written_as_spark_would_write_them(run: Run, nights, spark, table: str, job: str, rows) -> None:
+    found = run.write_rows(rows, table, job, {"note": 1})
+    assert found == run.manifest(table, job)
+    assert found["note"] == 1
+    frame = run.read(spark, table)
+    other = nights.begin(2, "other")
+    assert found["digest"] == other.write(frame, table, job)["digest"]
+    assert str(sorted(map(tuple, frame.collect()))) == str(sorted(rows))
+    assert run.verify(spark, table, job) is None
+    run.write_rows([], table, job)
+    assert run.rows(table) == 0
+
+
 def test_two_writers_have_a_folder_and_a_manifest_each(run: Run, spark) -> None:
     def rejects(count: int):
         return spark.range(count).selectExpr("'a' AS source", "'b' AS place", "'c' AS reason", "string(id) AS raw")
