@@ -92,9 +92,9 @@ class GanComposer:
     def _meters(self) -> tuple[tuple[int, int], ...]:
         return self.generator.shape.meters
 
-    def fitted(self, style: Style, pieces: Mapping[str, Piece], index: Index, tried: int) -> Chooser:
+    def fitted(self, style: Style, pieces: Mapping[str, Piece], index: Index, tried: int) -> Chooser | None:
         """A chooser of phrases of a style, from its training pieces, which stand in the index, and from the candidates
-        of so many pieces that the critic chooses."""
+        of so many pieces that the critic chooses; None where either have no pitched notes."""
         middle = float(np.median([density(piece) for piece in pieces.values()]))
         learnt = _barred(lessons_of(pieces, style.name, style)[0], style.voices)
         real = phrase_choosing.real(learnt, pieces, style, middle, index)
@@ -111,7 +111,8 @@ class GanComposer:
         for number in range(tried):
             wish = Wish(style.name, QUADRANTS[number % len(QUADRANTS)], number)
             self._draft(wish, seen, CANDIDATES)
-        return choosing.regressed(real, np.concatenate([rows for rows in made if len(rows)]), middle)
+        candidates = phrase_choosing.joined(made)
+        return choosing.regressed(real, candidates, middle) if len(real) and len(candidates) else None
 
     @torch.no_grad()
     def _bars(
@@ -231,7 +232,8 @@ def with_choosers(data: bytes, pieces: Mapping[str, Mapping[str, Piece]], tried:
     its critic chooses for so many pieces."""
     made = load(models.read_model(data))
     index = originality.index({name: piece for own in pieces.values() for name, piece in own.items()})
-    choosers = {style.name: made.fitted(style, pieces[style.name], index, tried).to_json() for style in made.styles}
+    found = {style.name: made.fitted(style, pieces[style.name], index, tried) for style in made.styles}
+    choosers = {name: chooser.to_json() for name, chooser in found.items() if chooser}
     return _file(made.generator, made.critic, {**made.card, "choosers": choosers})
 
 

@@ -2,8 +2,8 @@
 
 `musai.generation.choosing` draws one of a few pieces by its odds of being real. A GAN's phrases are too far from real
 ones for that (the regression tells them apart nearly always): here the likeliest of a number of phrases is taken, and
-then bar after bar the likeliest of those that the others have there, which climbs to a place where no bar can be
-exchanged for the better (iterated conditional modes, Besag 1986). Every bar is one that the generator wrote.
+then bar after bar the likeliest of those that the others have in its place, in one pass of iterated conditional modes
+(Besag, 1986). Every bar is one that the generator wrote.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ def described(
 def real(
     learnt: Sequence[tuple[Lesson, np.ndarray]], pieces: Mapping[str, Piece], style: Style, middle: float, index: Index
 ) -> np.ndarray:
-    """Features [n, F] of phrases of a style's pieces. `learnt`: lessons with their bars [bars, BAR_CELLS, voices];
-    `pieces` by name, which stand in the index."""
+    """Features [n, F] of phrases of a style's pieces; [0, 0] where none has pitched notes. `learnt`: lessons with their
+    bars [bars, BAR_CELLS, voices]; `pieces` by name, which stand in the index."""
     rolls, owner, part = phrases.phrases([bars for _, bars in learnt])
     groups: dict[tuple[str, tuple[int, int], str], list[int]] = {}
     for number in np.random.default_rng(0).permutation(len(rolls))[:MOST].tolist():
@@ -149,4 +149,9 @@ def real(
         names = [learnt[owner[number]][0].name for number in own]
         same = [pieces[one] if one in pieces else pieces[one.rpartition(", section ")[0]] for one in names]
         rows.append(described(rolls[own], place, style, middle, index, same)[0])
-    return np.concatenate([own for own in rows if len(own)])
+    return joined(rows)
+
+
+def joined(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Those of `described`, one after the other."""
+    return np.concatenate([own for own in rows if len(own)] or [np.zeros((0, 0))])
