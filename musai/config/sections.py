@@ -222,6 +222,7 @@ class Generation(Section):
     recall: NotNegative
     guidance: NotNegative
     candidates: Positive
+    phrase_candidates: Positive
     attempts: Positive
     keep_tracks: Count
     list_length: Positive

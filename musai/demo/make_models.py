@@ -1,7 +1,7 @@
-"""Makes the music models that the package ships: python -m musai.demo.make_models rnn|choosers|gan|judge [MINUTES]
+"""Makes the music models that the package ships: python -m musai.demo.make_models NAME [MINUTES]
 
-From the files of conf/models/training_files.csv, on one core; `judge` is what new tracks are held against, `choosers`
-those of the RNN that ships, anew. Writes conf/models/NAME.safetensors.
+NAME: rnn, gan; judge, what new tracks are held against; choosers and phrase-choosers, anew those of the RNN and of the
+GAN that ship. From the files of conf/models/training_files.csv, on one core. Writes into conf/models.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from musai.music.notes import Piece
 
 log = logging.getLogger(__name__)
 
-JUDGE, CHOOSERS = "judge", "choosers"
+JUDGE, CHOOSERS, PHRASES = "judge", "choosers", "phrase-choosers"
 
 Corpus = dict[str, dict[str, Piece]]
 
@@ -69,22 +69,26 @@ def made(name: str, minutes: float) -> bytes | None:
         return composer.with_choosers(conf_path(models.SHIPPED[composer.METHOD]).read_bytes(), corpus[TRAIN], sampler)
     if name == gan_composer.METHOD:
         gan_schedule = GanSchedule(minutes=minutes)
-        return gan_composer.train(corpus[TRAIN], corpus[VALID], gan_schedule, sources(), say=log.info)
+        gan = gan_composer.train(corpus[TRAIN], corpus[VALID], gan_schedule, sources(), say=log.info)
+        return gan and gan_composer.with_choosers(gan, corpus[TRAIN])
+    if name == PHRASES:
+        return gan_composer.with_choosers(conf_path(models.SHIPPED[gan_composer.METHOD]).read_bytes(), corpus[TRAIN])
     if name == JUDGE:
         unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
         return judge.to_bytes(judge.judge(corpus[TRAIN], unseen, sources()))
-    raise InputError(f"{name}: rnn, choosers, gan or judge is due")
+    raise InputError(f"{name}: rnn, choosers, gan, phrase-choosers or judge is due")
 
 
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
     if not arguments:
-        raise InputError("the name of a model is due: rnn, choosers, gan or judge")
+        raise InputError("the name of a model is due: rnn, choosers, gan, phrase-choosers or judge")
     data = made(arguments[0], float(arguments[1]) if len(arguments) > 1 else 15.0)
     if data is None:
         raise InputError(f"{arguments[0]}: no piece of the corpus can be learnt from")
-    written = {JUDGE: judge.SHIPPED, CHOOSERS: models.SHIPPED[composer.METHOD], **models.SHIPPED}
+    written = {JUDGE: judge.SHIPPED, CHOOSERS: models.SHIPPED[composer.METHOD],
+               PHRASES: models.SHIPPED[gan_composer.METHOD], **models.SHIPPED}  # fmt: skip
     path = conf_path(written[arguments[0]])
     path.write_bytes(data)
     log.info("%s: %d bytes", path, len(data))

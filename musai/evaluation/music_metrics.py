@@ -50,8 +50,8 @@ def inter_onset(piece: Piece) -> float:
 
 def pitch_classes_a_bar(piece: Piece) -> float:
     """Mean number of pitch classes that begin in a bar, over the bars with notes."""
-    pairs = np.unique(np.stack([piece.onset // piece.bar_steps, piece.pitch % 12]), axis=1)
-    return float(np.unique(pairs[0], return_counts=True)[1].mean())
+    pairs = np.unique(piece.onset // piece.bar_steps * 12 + piece.pitch % 12)
+    return len(pairs) / len(np.unique(pairs // 12))
 
 
 def repeated_bars(piece: Piece) -> float:

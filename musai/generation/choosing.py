@@ -65,8 +65,6 @@ def fitted(
     pieces: Mapping[str, Piece], index: Index, make: Callable[[Sequence[Wish]], list[Piece]], style: str
 ) -> Chooser:
     """From the training pieces of a style, which stand in the index, and what `make` samples for their emotions."""
-    from sklearn.linear_model import LogisticRegression
-
     labels = quadrants(pieces)
     middle = float(np.median([density(piece) for piece in pieces.values()]))
     excerpts = {name: piece.excerpt(0, min(piece.bars, music_metrics.EXCERPT)) for name, piece in pieces.items()}
@@ -79,9 +77,16 @@ def fitted(
         for piece, wish in zip(make(wishes), wishes, strict=True)
         if _sounds(piece)
     ]
-    mean, scale = np.mean(real, axis=0), np.std(real, axis=0)
+    return regressed(np.array(real), np.array(made), middle)
+
+
+def regressed(real: np.ndarray, made: np.ndarray, middle: float) -> Chooser:
+    """From the features of real music [n, F] and of what was made [m, F]; `middle`: the style's median density."""
+    from sklearn.linear_model import LogisticRegression
+
+    mean, scale = real.mean(axis=0), real.std(axis=0)
     scale[scale == 0] = 1.0
-    terms = _terms(np.array([*real, *made]), mean, scale)
+    terms = _terms(np.concatenate([real, made]), mean, scale)
     model = LogisticRegression(C=STRENGTH, max_iter=500).fit(terms, [1] * len(real) + [0] * len(made))
     return Chooser(middle, tuple(mean.tolist()), tuple(scale.tolist()), tuple(model.coef_[0].tolist()))
 

@@ -1,9 +1,9 @@
-"""The GAN as a composer: phrases chained to a piece, each one the most real of a few; how it is trained and kept.
+"""The GAN as a composer: phrases chained to a piece, each one the best of many; how it is trained and kept.
 
 A piece has the form of a training piece (which of its bars are equal, no notes). Phrase by phrase the generator is
-shown the bar before and writes CANDIDATES, bars that the form repeats are put in, and the critic, which hears the bar
-before too, picks one (discriminator rejection sampling in spirit, Azadi et al. 2019) of those that open and close a
-piece as a piece is opened and closed.
+shown the bar before and writes candidates, bars that the form repeats are put in, and of those that open and close a
+piece as a piece is opened and closed one is picked, bar by bar (`musai.generation.phrase_choosing`). The critic, which
+hears the bar before too, says how real it is; without a chooser it picks the phrase itself.
 """
 
 from __future__ import annotations
@@ -18,34 +18,42 @@ import torch
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
-from musai.generation import gan_training, models, phrases
+from musai.generation import choosing, gan_training, models, originality, phrase_choosing, phrases
+from musai.generation.choosing import Chooser
 from musai.generation.gan import NOISE, Critic, Generator, RollShape, one_hot
 from musai.generation.gan_training import GanSchedule
 from musai.generation.lessons import Lesson
 from musai.generation.models import ModelFile
+from musai.generation.originality import Index
+from musai.generation.phrase_choosing import PhraseChooser, Place
 from musai.generation.phrases import BAR_CELLS, PARTS, PHRASE_BARS, cells_of
-from musai.generation.quadrants import EMOTIONS, OPPOSITE, QUADRANTS, performed
+from musai.generation.quadrants import EMOTIONS, OPPOSITE, QUADRANTS, density, performed
 from musai.generation.styles import Style, drawn_meter, lessons_of
 from musai.generation.wishes import Draft, Wish
 from musai.music.notes import Piece
 from musai.music.rolls import SILENT, notes_of_roll
 
 METHOD = "gan"
-CANDIDATES = 16  # phrases of which one is taken
+CANDIDATES = 16  # phrases of which the critic takes one
 CHANCE = 0.5  # at most, of training's noise that decides between the classes of a cell: all of it makes leaps
+SMALLEST = 1e-7  # of the draws whose logarithm is taken
+TRIED = 128  # pieces that the critic chooses, against whose candidates a chooser is fitted
 GUIDANCE = 0.3  # as of `musai.generation.sampling`; more makes leaps
+
+Choose = Callable[[np.ndarray, Place], np.ndarray]  # candidates as of `PhraseChooser.best`, their place -> a phrase
 
 
 @dataclasses.dataclass(frozen=True)
 class GanComposer:
-    """`forms`, `usual`: by style, the forms of training pieces, and the mean and deviation of the critic's score of
-    unseen real phrases, None where there were none."""
+    """By style, `forms`: those of training pieces; `usual`: the mean and deviation of the critic's score of unseen real
+    phrases, None where there were none; `choosers`: of phrases, empty in a model from before there were any."""
 
     generator: Generator
     critic: Critic
     styles: tuple[Style, ...]
     forms: dict[str, list[list[int]]]
     usual: dict[str, tuple[float, float] | None]
+    choosers: dict[str, Chooser]
     digest: str
     card: dict[str, Any]
 
@@ -53,15 +61,20 @@ class GanComposer:
     def names(self) -> list[str]:
         return [style.name for style in self.styles]
 
-    def compose(self, wishes: Sequence[Wish]) -> list[Draft]:
-        """A piece for each wish, in whole phrases; the same wish gives the same piece. Its measure `realism` is the
-        critic's mean score of its phrases, in deviations from that of real ones of the style.
+    def compose(self, wishes: Sequence[Wish], index: Index | None = None, candidates: int = CANDIDATES) -> list[Draft]:
+        """A piece for each wish, in whole phrases, each of so many candidates; the same wish gives the same piece. Its
+        measure `realism` is the critic's mean score of its phrases, in deviations from that of real ones of the style.
 
-        Raises InputError for an unknown style or a meter that was not learnt.
+        With the index of the music that was learnt from the choosers choose, else the critic. Raises InputError for an
+        unknown style or a meter that was not learnt.
         """
-        return [self._draft(wish) for wish in wishes]
+        choose = {} if index is None else {
+            name: PhraseChooser(chooser, self.styles[self.names.index(name)], index).best
+            for name, chooser in self.choosers.items()
+        }  # fmt: skip
+        return [self._draft(wish, choose.get(wish.style), candidates) for wish in wishes]
 
-    def _draft(self, wish: Wish) -> Draft:
+    def _draft(self, wish: Wish, choose: Choose | None, candidates: int) -> Draft:
         if wish.style not in self.names:
             raise InputError(f"no style {wish.style}; the model knows {', '.join(self.names)}")
         style = self.styles[self.names.index(wish.style)]
@@ -69,7 +82,7 @@ class GanComposer:
         meter = wish.meter or drawn_meter(known or dict.fromkeys(self._meters, 1.0), wish.seed)
         if meter not in self._meters:
             raise InputError(f"the meter {meter[0]}/{meter[1]} is none that the model has learnt")
-        bars, score = self._bars(wish, meter)
+        bars, score = self._bars(wish, meter, choose, candidates)
         roll = phrases.roll_of_bars(bars, meter)
         piece = performed(notes_of_roll(roll, style.parts, meter, 120.0), wish.emotion, wish.seed)
         usual = self.usual[wish.style]
@@ -79,8 +92,32 @@ class GanComposer:
     def _meters(self) -> tuple[tuple[int, int], ...]:
         return self.generator.shape.meters
 
+    def fitted(self, style: Style, pieces: Mapping[str, Piece], index: Index, tried: int) -> Chooser | None:
+        """A chooser of phrases of a style, from its training pieces, which stand in the index, and from the candidates
+        of so many pieces that the critic chooses; None where either have no pitched notes."""
+        middle = float(np.median([density(piece) for piece in pieces.values()]))
+        learnt = _barred(lessons_of(pieces, style.name, style)[0], style.voices)
+        real = phrase_choosing.real(learnt, pieces, style, middle, index)
+        made: list[np.ndarray] = []
+        number_of = self.names.index(style.name)
+
+        def seen(rolls: np.ndarray, place: Place) -> np.ndarray:
+            whole = place.repeated(rolls)
+            heard = place.heard(whole[place.fitting(whole)])
+            made.append(phrase_choosing.described(heard, place, style, middle, index)[0])
+            told = [number_of, QUADRANTS.index(place.emotion), self._meters.index(place.meter), PARTS.index(place.part)]
+            return self._most_real(rolls, place, np.array(told))
+
+        for number in range(tried):
+            wish = Wish(style.name, QUADRANTS[number % len(QUADRANTS)], number)
+            self._draft(wish, seen, CANDIDATES)
+        candidates = phrase_choosing.joined(made)
+        return choosing.regressed(real, candidates, middle) if len(real) and len(candidates) else None
+
     @torch.no_grad()
-    def _bars(self, wish: Wish, meter: tuple[int, int]) -> tuple[np.ndarray, float]:
+    def _bars(
+        self, wish: Wish, meter: tuple[int, int], choose: Choose | None, candidates: int
+    ) -> tuple[np.ndarray, float]:
         """(int8 [bars, BAR_CELLS, voices], the critic's mean score of its phrases)."""
         random = np.random.default_rng([wish.seed, 3])
         count = max(wish.bars // PHRASE_BARS, 1)
@@ -88,37 +125,43 @@ class GanComposer:
         told = [self.names.index(wish.style), QUADRANTS.index(wish.emotion), self._meters.index(meter)]
         bars = np.full((1, BAR_CELLS, self.generator.shape.voices), SILENT, np.int8)  # a silent one before the first
         scores = []
-        for phrase in range(count):
-            part = 0 if phrase == 0 else PARTS.index("closing") if phrase == count - 1 else PARTS.index("middle")
-            asked = np.tile(np.array([*told, part]), (CANDIDATES, 1))
-            made = self._candidates(bars[-1], asked, random)
-            first = phrase * PHRASE_BARS
-            for place, model in enumerate(form[first : first + PHRASE_BARS]):
-                if model < first:
-                    made[:, place] = bars[1 + model]
-                elif model < first + place:
-                    made[:, place] = made[:, model - first]
-            before = np.broadcast_to(bars[-1], (CANDIDATES, 1, *bars.shape[1:]))
-            heard = np.concatenate([before, made], axis=1).reshape(CANDIDATES, -1, bars.shape[2])
-            real = gan_training.realism(self.critic, heard, asked)
-            fits = phrases.fitting(made, cells_of(meter), PARTS[part])
-            real = np.where(fits | ~fits.any(), real, -np.inf)
-            bars = np.concatenate([bars, made[real.argmax()]])
-            scores.append(real.max())
+        for first in range(0, count * PHRASE_BARS, PHRASE_BARS):
+            part = PARTS[0] if not first else PARTS[-1] if first == (count - 1) * PHRASE_BARS else PARTS[1]
+            place = Place(wish.emotion, meter, part, tuple(form[first : first + PHRASE_BARS]), bars)
+            asked = np.array([*told, PARTS.index(part)])
+            made = self._candidates(bars[-1], np.tile(asked, (candidates, 1)), random)
+            chosen = choose(made, place) if choose else self._most_real(made, place, asked)
+            scores.append(float(self._realism(chosen[None], place, asked)[0]))
+            bars = np.concatenate([bars, chosen])
         return bars[1:], float(np.mean(scores))
 
+    def _realism(self, made: np.ndarray, place: Place, asked: np.ndarray) -> np.ndarray:
+        return gan_training.realism(self.critic, place.heard(made), np.tile(asked, (len(made), 1)))
+
+    def _most_real(self, made: np.ndarray, place: Place, asked: np.ndarray) -> np.ndarray:
+        """The critic's choice of whole phrases (discriminator rejection sampling in spirit, Azadi et al. 2019)."""
+        whole = place.repeated(made)
+        real = np.where(place.fitting(whole), self._realism(whole, place, asked), -np.inf)
+        found: np.ndarray = whole[real.argmax()]
+        return found
+
     def _candidates(self, before: np.ndarray, asked: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """int8 [CANDIDATES, PHRASE_BARS, BAR_CELLS, voices]: from the likeliest class of each cell to one drawn with
-        CHANCE of training's noise, guided away from the opposite emotion."""
-        noise = torch.from_numpy(random.standard_normal((CANDIDATES, NOISE))).float()
-        shown = one_hot(torch.from_numpy(before))[None].expand(CANDIDATES, -1, -1, -1)
+        """int8 [n, PHRASE_BARS, BAR_CELLS, voices], one for each row of asked [n, 4]: from the likeliest class of each
+        cell to one drawn with CHANCE of training's noise, guided away from the opposite emotion."""
+        count, (style, _, meter, _) = len(asked), asked[0]
+        noise = torch.from_numpy(random.standard_normal((count, NOISE), np.float32))
+        shown = one_hot(torch.from_numpy(before))[None].expand(2 * count, -1, -1, -1)
         opposite = asked.copy()
         opposite[:, 1] = np.array(OPPOSITE)[asked[:, 1]]
-        own, other = (self.generator(noise, shown, torch.from_numpy(one)) for one in (asked, opposite))
-        logits = (own + GUIDANCE * (own - other)).double().numpy()
-        share = np.linspace(0, CHANCE, CANDIDATES)[:, None, None, None]
-        rolls = (logits + share * random.gumbel(size=logits.shape)).argmax(axis=-1).astype(np.int8)
-        return rolls.reshape(CANDIDATES, PHRASE_BARS, BAR_CELLS, -1)
+        told = torch.from_numpy(np.concatenate([asked, opposite]))
+        own, other = self.generator(noise.repeat(2, 1), shown, told).chunk(2)
+        cells, voices = cells_of(self._meters[meter]), self.styles[style].voices
+        logits = (own + GUIDANCE * (own - other)).unflatten(1, (PHRASE_BARS, BAR_CELLS))[:, :, :cells, :voices].numpy()
+        gumbel = -np.log(np.maximum(random.standard_exponential(logits.shape, np.float32), SMALLEST))
+        share = np.linspace(0, CHANCE, count, dtype=np.float32)[:, None, None, None, None]
+        rolls = np.full((count, PHRASE_BARS, BAR_CELLS, before.shape[1]), SILENT, np.int8)
+        rolls[:, :, :cells, :voices] = (logits + share * gumbel).argmax(axis=-1)
+        return rolls
 
 
 def load(file: ModelFile) -> GanComposer:
@@ -137,7 +180,9 @@ def load(file: ModelFile) -> GanComposer:
         raise InputError("the model was trained by another version of MusAI: run train_generators again") from error
     usual = {style: tuple(pair) if pair else None for style, pair in file.card["realism"].items()}
     styles = tuple(map(Style.from_json, file.card["styles"]))
-    return GanComposer(generator.eval(), critic.eval(), styles, file.card["forms"], usual, file.digest, file.card)
+    choosers = {name: Chooser.from_json(content) for name, content in file.card.get("choosers", {}).items()}
+    forms = file.card["forms"]
+    return GanComposer(generator.eval(), critic.eval(), styles, forms, usual, choosers, file.digest, file.card)
 
 
 def train(
@@ -179,8 +224,21 @@ def train(
         "schedule": dataclasses.asdict(schedule),
         "versions": models.versions(),
     }
-    both = torch.nn.ModuleDict({"generator": trained.generator, "critic": trained.critic})
-    return models.model_bytes(both, card)
+    return _file(trained.generator, trained.critic, card)
+
+
+def with_choosers(data: bytes, pieces: Mapping[str, Mapping[str, Piece]], tried: int = TRIED) -> bytes:
+    """The model file with choosers from its training pieces, style -> name -> piece, and from the phrases among which
+    its critic chooses for so many pieces."""
+    made = load(models.read_model(data))
+    index = originality.index({name: piece for own in pieces.values() for name, piece in own.items()})
+    found = {style.name: made.fitted(style, pieces[style.name], index, tried) for style in made.styles}
+    choosers = {name: chooser.to_json() for name, chooser in found.items() if chooser}
+    return _file(made.generator, made.critic, {**made.card, "choosers": choosers})
+
+
+def _file(generator: Generator, critic: Critic, card: Mapping[str, Any]) -> bytes:
+    return models.model_bytes(torch.nn.ModuleDict({"generator": generator, "critic": critic}), card)
 
 
 def _barred(lessons: Sequence[Lesson], voices: int) -> list[tuple[Lesson, np.ndarray]]:

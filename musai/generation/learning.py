@@ -60,6 +60,7 @@ def training_of(
     rnn = composer.train(training, held_out, schedule, sources, checkpoint=places[0])
     rnn = composer.with_choosers(rnn, training, sampler)
     gan = gan_composer.train(training, held_out, gan_schedule, sources, checkpoint=places[1])
+    gan = gan and gan_composer.with_choosers(gan, training)
     law = judge.to_bytes(judge.judge(training, held_out, sources))
     return rnn, gan, law, reasons(rejected.values())
 

@@ -53,14 +53,16 @@ def maker(method: str, files: Files, settings: Generation) -> Maker:
         gan = files.gan_composer()
         if gan is None:
             raise InputError("no GAN ships or was trained here: musai run train_generators")
-        how = {"candidates": gan_composer.CANDIDATES, "guidance": gan_composer.GUIDANCE}
-        return Maker(method, gan.digest, gan.card["sources"], how, gan.compose)
+        phrases = settings.phrase_candidates if gan.choosers else gan_composer.CANDIDATES
+        how = {"phrase_candidates": phrases, "guidance": gan_composer.GUIDANCE, "chance": gan_composer.CHANCE}
+        asked = functools.partial(gan.compose, index=files.law().index, candidates=phrases)
+        return Maker(method, gan.digest, gan.card["sources"], how, asked)
     transfers = method == style_transfer.METHOD  # whose emotion is that of the source
     made = files.composer()
     if transfers:
         sampler = Sampler(settings.temperature, settings.nucleus, settings.recall)
-        asked = functools.partial(style_transfer.compose, made, sampler=sampler)
-        return Maker(method, made.digest, made.card["sources"], dataclasses.asdict(sampler), asked)
+        moved = functools.partial(style_transfer.compose, made, sampler=sampler)
+        return Maker(method, made.digest, made.card["sources"], dataclasses.asdict(sampler), moved)
     sampler, candidates = sampler_of(settings), settings.candidates if made.choosers else 1
     make: Callable[[Sequence[Wish]], list[Draft]] = functools.partial(_composed, made, sampler=sampler)
     if candidates > 1:

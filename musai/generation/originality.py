@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -76,15 +76,30 @@ def known(piece: Piece, against: Index, own: Piece | None = None) -> list[float]
     """How often the index holds a piece's n-grams: mean of log(1 + times), and the shares of them that it holds never,
     3 times at least, 20 times at least. `own`: a piece of the index that does not count."""
     hashes, _ = _hashes(piece)
-    if not len(hashes):
-        return [0.0, 1.0, 0.0, 0.0]
-    low, high = (np.searchsorted(against.hashes, hashes, side) for side in ("left", "right"))
-    counts = high - low
-    if own is not None:
-        mine = np.sort(_hashes(own)[0])
-        counts = counts - (np.searchsorted(mine, hashes, "right") - np.searchsorted(mine, hashes, "left"))
-    return [float(np.log1p(counts).mean()), *(float(share) for share in (
-        (counts == 0).mean(), (counts >= 3).mean(), (counts >= 20).mean()))]  # fmt: skip
+    rows = known_of(hashes, np.zeros(len(hashes), int), 1, against, () if own is None else (own,))
+    return [float(value) for value in rows[0]]
+
+
+def known_of(
+    hashes: np.ndarray, owner: np.ndarray, count: int, against: Index, own: Sequence[Piece] = ()
+) -> np.ndarray:
+    """`known` of `count` pieces at once: float [count, 4], from their n-grams and the number of each one's piece.
+    `own`: for each a piece of the index that does not count, or none at all."""
+    times = _times(hashes, against.hashes)
+    for number in np.unique(owner) if own else ():
+        here = owner == number
+        times[here] -= _times(hashes[here], np.sort(_hashes(own[number])[0]))
+    total = np.bincount(owner, minlength=count)
+    sums = [np.bincount(owner, one, count) for one in (np.log1p(times), times == 0, times >= 3, times >= 20)]
+    found = np.stack(sums, axis=1) / np.maximum(total, 1)[:, None]
+    found[total == 0] = (0.0, 1.0, 0.0, 0.0)
+    return found
+
+
+def _times(hashes: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """How often each stands among sorted ones, int64."""
+    low, high = (np.searchsorted(among, hashes, side) for side in ("left", "right"))
+    return high - low
 
 
 def variants(piece: Piece, against: Index, limits: Mapping[str, float]) -> list[str]:

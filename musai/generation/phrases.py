@@ -21,7 +21,7 @@ PHRASE_BARS = 4
 BAR_CELLS = 16
 PARTS = ("opening", "middle", "closing")
 FORM_BARS = 16
-USUAL = (5, 95)  # percentiles
+USUAL = (10, 90)  # percentiles; inside what `musai.generation.sanity` lets through, for bars may come out equal
 SCARCE = 1_000  # phrases at whole numbers of phrases, below which a style's phrases begin at every bar
 
 

@@ -39,18 +39,28 @@ def key_of(piece: Piece) -> Key:
     sounding = chroma(piece)
     if np.ptp(sounding) == 0:
         return Key(0, False, 0.0, 0.0)
-    scores = np.array(
-        [[_correlation(np.roll(sounding, -tonic), profile) for tonic in range(12)] for profile in _PROFILES]
-    )
+    scores = correlations(sounding[None])[0]
     mode, tonic = np.unravel_index(int(scores.argmax()), scores.shape)
     return Key(int(tonic), bool(mode), float(scores.max()), float(scores[mode].max() - scores[1 - mode].max()))
 
 
-_PROFILES = (MAJOR_PROFILE, MINOR_PROFILE)
+def correlations(sounding: np.ndarray) -> np.ndarray:
+    """Of the chroma of n pieces [n, 12] with the profile of each mode and tonic: float [n, 2, 12]; 0 where all pitch
+    classes are equal."""
+    centred = sounding - sounding.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    found: np.ndarray = (centred / np.where(spread, spread, 1.0)) @ _TURNED.T / 12
+    return found.reshape(-1, 2, 12)
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.corrcoef(x, y)[0, 1])
+# By mode and tonic, [24, 12]: the profile on that tonic, of mean 0 and deviation 1.
+_TURNED = np.array(
+    [
+        np.roll((profile - profile.mean()) / profile.std(), tonic)
+        for profile in (MAJOR_PROFILE, MINOR_PROFILE)
+        for tonic in range(12)
+    ]
+)
 
 
 def to_common_tonic(piece: Piece, key: Key | None = None) -> tuple[Piece, int]:

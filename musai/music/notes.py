@@ -58,6 +58,15 @@ class Piece:
     def bars(self) -> int:
         return -(-self.end // self.bar_steps)
 
+    @functools.cached_property
+    def melody(self) -> Piece:
+        """The highest pitched note at each onset."""
+        pitched = self.pitched()
+        order = np.lexsort((-pitched.pitch, pitched.onset))
+        first = np.ones(len(order), bool)
+        first[1:] = np.diff(pitched.onset[order]) > 0
+        return pitched.where(order[first])
+
     @property
     def duration_s(self) -> float:
         return self.end / STEPS_PER_QUARTER * 60 / self.tempo_bpm
@@ -73,7 +82,8 @@ class Piece:
 
     def pitched(self) -> Piece:
         """Without the drums."""
-        return self.where(~np.array([track.drum for track in self.tracks], bool)[self.track])
+        drums = np.array([track.drum for track in self.tracks], bool)
+        return self.where(~drums[self.track]) if drums.any() else self
 
     def transposed(self, semitones: int) -> Piece:
         """Every pitched note higher by `semitones`; ValueError where one leaves 0..127."""
@@ -137,11 +147,7 @@ def joined(pieces: Sequence[Piece]) -> Piece:
 
 def melody(piece: Piece) -> Piece:
     """The highest pitched note at each onset."""
-    pitched = piece.pitched()
-    order = np.lexsort((-pitched.pitch, pitched.onset))
-    first = np.ones(len(order), bool)
-    first[1:] = np.diff(pitched.onset[order]) > 0
-    return pitched.where(order[first])
+    return piece.melody
 
 
 def skyline(piece: Piece) -> Piece:

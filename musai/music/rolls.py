@@ -48,16 +48,13 @@ def notes_of_roll(
     roll: np.ndarray, parts: tuple[Part, ...], meter: tuple[int, int], tempo_bpm: float, velocity: int = 80
 ) -> Piece:
     """The piece of a roll [voices, cells]."""
-    found: list[tuple[int, int, int, int]] = []
-    for voice, line in enumerate(roll[:VOICES]):
-        begins = np.flatnonzero(line >= FIRST)
-        ends = np.flatnonzero(line != HOLD)
-        for cell in begins:
-            later = ends[ends > cell]
-            stop = int(later[0]) if len(later) else len(line)
-            found.append((int(cell), voice, int(line[cell]) - FIRST + LOWEST, (stop - int(cell)) * CELL - 1))
-    found.sort()
-    onsets = [cell * CELL for cell, *_ in found]
-    shifts = np.diff(np.array(onsets, np.int64), prepend=0)
-    rows = [(shift, *note[1:]) for shift, note in zip(shifts, found, strict=True)]
-    return piece_from(np.array(rows, np.int32).reshape(-1, 4), parts, meter, tempo_bpm, velocity)
+    lines = np.asarray(roll)[:VOICES]
+    width = lines.shape[1]
+    stops = np.full((len(lines), width + 1), width)  # from each cell on the first one that goes on from none
+    stops[:, :width] = np.where(lines != HOLD, np.arange(width), width)
+    stops = np.minimum.accumulate(stops[:, ::-1], axis=1)[:, ::-1]
+    cell, voice = np.nonzero(lines.T >= FIRST)
+    length = (stops[voice, cell + 1] - cell) * CELL
+    pitch = lines[voice, cell].astype(int) - FIRST + LOWEST
+    rows = np.stack([np.diff(cell * CELL, prepend=0), voice, pitch, length - 1], axis=1)
+    return piece_from(rows, parts, meter, tempo_bpm, velocity)

@@ -1,5 +1,6 @@
-"""Figures of the music that the shipped models make, with their reference rows: python tests/benchmarks/music.py [N]
+"""Figures of the music that the shipped models make, with their reference rows.
 
+python tests/benchmarks/music.py [N [PART ...]], PART: rnn, gan, originality, transfer, rate; all without.
 Likeness and structure: overlapping areas of N 16-bar tracks (default 200) a style against held-out real pieces, beside
 real-real, the other style, and what must fail: real notes shuffled, one real bar looped. Seams of the GAN's phrases.
 Asked emotion heard, as performed and with tempo and loudness set equal, beside real pieces performed by their labels.
@@ -37,6 +38,7 @@ from tests.generation.plants import PLANTS
 SHOWN_LAGS = (1, 2, 4, 6, 8, 12, 15)
 PLANTED = 200
 RATE_TRACKS = 512
+PARTS = [composer.METHOD, gan_composer.METHOD, "originality", "transfer", "rate"]
 
 
 def shuffled(piece: Piece, seed: int) -> Piece:
@@ -131,7 +133,7 @@ def plants(law: Judge, training: dict[str, Piece], unseen: dict[str, Piece], sty
         print(f"planted, {plant:18} caught {caught.count('copy') / len(caught):.3f} of {len(caught)}")
 
 
-def rate(maker: Maker, law: Judge) -> None:
+def rate(what: str, maker: Maker, law: Judge) -> None:
     seconds, spent = [], []
     for run in range(3):
         wishes = [Wish("folk", QUADRANTS[n % 4], 1_000_000 * run + n) for n in range(RATE_TRACKS)]
@@ -140,12 +142,12 @@ def rate(maker: Maker, law: Judge) -> None:
         seconds.append(time.monotonic() - begun)
         spent.append(time.process_time() - used)
     rates = [RATE_TRACKS / float(np.median(times)) for times in (seconds, spent)]
-    print(f"\nrate, rnn: {rates[0]:.1f} tracks a second, {rates[1]:.1f} a core-second (medians of 3), one process")
+    print(f"\nrate, {what}: {rates[0]:.1f} tracks a second, {rates[1]:.1f} a core-second (medians of 3), one process")
 
 
 def main(arguments: list[str]) -> None:
     torch.set_num_threads(1)
-    count = int(arguments[0]) if arguments else 200
+    count, parts = int(arguments[0]) if arguments else 200, arguments[1:] or PARTS
     files, corpus, settings = makers.Files(), corpus_by_split(), config.load().generation
     law = files.law()
     unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
@@ -164,7 +166,7 @@ def main(arguments: list[str]) -> None:
             print(f"\n{method}: no model ships, nothing to measure")
             continue
         maker = makers.maker(method, files, settings)
-        for style in files.styles()[method]:
+        for style in files.styles()[method] if method in parts else ():
             made = drafts(maker, style, count, 10_000)
             heard = [piece for piece in made if len(np.unique(melody(piece).onset)) > 1]
             likeness(method, heard, law, style, excerpts, language[style])
@@ -177,10 +179,13 @@ def main(arguments: list[str]) -> None:
             if method == gan_composer.METHOD:
                 real = seams.auc(excerpts[style])
                 print(f"gan, {style}: seams of phrases told, AUC {seams.auc(made):.3f} (real pieces {real:.3f})")
-    for style, pieces in unseen.items():
+    for style, pieces in unseen.items() if "originality" in parts else ():
         plants(law, corpus[TRAIN][style], pieces, style)
-    transfer.main([])
-    rate(makers.maker(composer.METHOD, files, settings), law)
+    if "transfer" in parts:
+        transfer.main([])
+    for method in (composer.METHOD, gan_composer.METHOD) if "rate" in parts else ():
+        if files.styles()[method]:
+            rate(method, makers.maker(method, files, settings), law)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,157 @@
+"""Which of the GAN's bars go on a piece, so that what comes out is more like real music of the style.
+
+`musai.generation.choosing` draws one of a few pieces by its odds of being real. A GAN's phrases are too far from real
+ones for that (the regression tells them apart nearly always): here the likeliest of a number of phrases is taken, and
+then bar after bar the likeliest of those that the others have in its place, in one pass of iterated conditional modes
+(Besag, 1986). Every bar is one that the generator wrote.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from musai.generation import originality, phrase_features, phrases
+from musai.generation.choosing import Chooser
+from musai.generation.lessons import Lesson
+from musai.generation.originality import Index
+from musai.generation.phrases import PARTS, cells_of
+from musai.generation.styles import Style
+from musai.music.notes import Piece
+
+MOST = 4_000  # real phrases that are looked at
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where in a piece a phrase stands. `part`: one of PARTS; `form`: for each of its bars the bar of the piece that it
+    is equal to, itself or an earlier one; `bars`: int8 [1 + bars, BAR_CELLS, voices], those before it and a silent one
+    before the first."""
+
+    emotion: str
+    meter: tuple[int, int]
+    part: str
+    form: tuple[int, ...]
+    bars: np.ndarray
+
+    @property
+    def first(self) -> int:
+        """The number of its first bar in the piece."""
+        return len(self.bars) - 1
+
+    def repeated(self, made: np.ndarray) -> np.ndarray:
+        """The phrases [n, PHRASE_BARS, BAR_CELLS, voices] with the bars that the form repeats put in."""
+        found = made.copy()
+        for place, model in enumerate(self.form):
+            if model < self.first:
+                found[:, place] = self.bars[1 + model]
+            elif model < self.first + place:
+                found[:, place] = found[:, model - self.first]
+        return found
+
+    def heard(self, made: np.ndarray) -> np.ndarray:
+        """With the bar before them: [n, (1 + PHRASE_BARS) BAR_CELLS, voices]."""
+        before = np.broadcast_to(self.bars[-1], (len(made), 1, *self.bars.shape[1:]))
+        return np.concatenate([before, made], axis=1).reshape(len(made), -1, self.bars.shape[2])
+
+    def fitting(self, made: np.ndarray) -> np.ndarray:
+        """bool [n]: which of `repeated` open and close a piece (`phrases.fitting`) and whose bars differ from every
+        earlier one where the form says so; without any those that open and close it, or else all."""
+        fits = phrases.fitting(made, cells_of(self.meter), self.part)
+        for allowed in (fits & self._different(made), fits):
+            if allowed.any():
+                return np.asarray(allowed)
+        return np.ones(len(made), bool)
+
+    def _different(self, made: np.ndarray) -> np.ndarray:
+        different = np.ones(len(made), bool)
+        for place, model in enumerate(self.form):
+            if model == self.first + place:
+                earlier = np.broadcast_to(self.bars[1:], (len(made), self.first, *made.shape[2:]))
+                whole = np.concatenate([earlier, made[:, :place]], axis=1)
+                different &= ~(whole == made[:, place : place + 1]).all(axis=(2, 3)).any(axis=1)
+        return different
+
+
+@dataclasses.dataclass(frozen=True)
+class PhraseChooser:
+    """Of one style, with the index of the music that was learnt from."""
+
+    chooser: Chooser
+    style: Style
+    index: Index
+
+    def best(self, made: np.ndarray, place: Place) -> np.ndarray:
+        """int8 [PHRASE_BARS, BAR_CELLS, voices], of phrases int8 [n, ...] as the generator wrote them."""
+        current = made[self._likeliest(made, place)]
+        for bar, model in enumerate(place.form):
+            if model == place.first + bar:
+                others = np.unique(made[:, bar], axis=0)
+                options = np.repeat(current[None], 1 + len(others), axis=0)
+                options[1:, bar] = others
+                current = options[self._likeliest(options, place)]
+        found: np.ndarray = place.repeated(current[None])[0]
+        return found
+
+    def _likeliest(self, made: np.ndarray, place: Place) -> int:
+        """The first of equal ones."""
+        whole = place.repeated(made)
+        rows, usable = described(place.heard(whole), place, self.style, self.chooser.density, self.index)
+        scores = np.full(len(made), -np.inf)
+        if usable.any():
+            scores[usable] = self.chooser.scores(rows)
+        return int(np.where(place.fitting(whole), scores, -np.inf).argmax())
+
+
+def described(
+    rolls: np.ndarray, place: Place, style: Style, middle: float, index: Index, own: Sequence[Piece] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """(float [m, F], bool [n]) of `Place.heard`: the features of the m phrases that have two onsets, and which these
+    are. `middle`: the median density of the style; `own`: for each phrase a piece of the index that does not count."""
+    cells = cells_of(place.meter)
+    tracks = [range(part.first, part.first + part.voices) for part in style.parts if not part.track.drum]
+    pitched = [voice for track in tracks for voice in track]
+    usable = phrase_features.onsets(rolls[:, :, pitched], cells) > 1
+    if not usable.any():
+        return np.zeros((0, 0)), usable
+    kept = rolls[usable]
+    grams = [phrase_features.grams(phrase_features.line_of(kept[:, :, list(track)], cells)) for track in tracks]
+    owner, hashes = (np.concatenate(side) for side in zip(*grams, strict=True))
+    borrowed = [piece for piece, chosen in zip(own, usable, strict=True) if chosen] if own else ()
+    known = originality.known_of(hashes, owner, len(kept), index, borrowed)
+    kept = kept[:, :, pitched]
+    found = phrase_features.numbers(kept, cells)
+    minor, dense = found[:, -2], found[:, -1] - middle
+    pleasant, aroused = place.emotion in ("happy", "calm"), place.emotion in ("happy", "tense")
+    parts = [np.full(len(kept), place.part == part) for part in (PARTS[0], PARTS[-1])]
+    rows = np.column_stack([
+        found[:, :-2], phrase_features.seam(kept, cells), known, *parts,
+        -minor if pleasant else minor, dense if aroused else -dense, (minor > 0) != pleasant, (dense >= 0) == aroused,
+    ])  # fmt: skip
+    return rows, usable
+
+
+def real(
+    learnt: Sequence[tuple[Lesson, np.ndarray]], pieces: Mapping[str, Piece], style: Style, middle: float, index: Index
+) -> np.ndarray:
+    """Features [n, F] of phrases of a style's pieces; [0, 0] where none has pitched notes. `learnt`: lessons with their
+    bars [bars, BAR_CELLS, voices]; `pieces` by name, which stand in the index."""
+    rolls, owner, part = phrases.phrases([bars for _, bars in learnt])
+    groups: dict[tuple[str, tuple[int, int], str], list[int]] = {}
+    for number in np.random.default_rng(0).permutation(len(rolls))[:MOST].tolist():
+        lesson = learnt[owner[number]][0]
+        groups.setdefault((lesson.emotion, lesson.meter, PARTS[part[number]]), []).append(number)
+    rows = []
+    for (emotion, meter, name), own in groups.items():
+        place = Place(emotion, meter, name, (), rolls[:0])
+        names = [learnt[owner[number]][0].name for number in own]
+        same = [pieces[one] if one in pieces else pieces[one.rpartition(", section ")[0]] for one in names]
+        rows.append(described(rolls[own], place, style, middle, index, same)[0])
+    return joined(rows)
+
+
+def joined(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Those of `described`, one after the other."""
+    return np.concatenate([own for own in rows if len(own)] or [np.zeros((0, 0))])

@@ -1,0 +1,162 @@
+"""Phrases of a GAN are put together of its bars: more like the tunes it learnt from than what its critic picks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from musai.demo.corpus_text import abc_tunes, corpus_folder, file_text
+from musai.errors import InputError
+from musai.evaluation import music_metrics
+from musai.generation import gan_composer, models, originality, phrase_choosing, phrase_features, phrases
+from musai.generation.gan_training import GanSchedule
+from musai.generation.phrase_choosing import PhraseChooser, Place
+from musai.generation.phrases import BAR_CELLS, PHRASE_BARS
+from musai.generation.styles import lessons_of
+from musai.generation.wishes import Wish
+from musai.music import ngrams
+from musai.music.abc import read_abc
+from musai.music.keys import key_of
+from musai.music.midi import write_midi
+from musai.music.notes import Track, piece_of
+from musai.music.rolls import FIRST, LOWEST, SILENT, notes_of_roll
+
+
+@pytest.fixture(scope="module")
+def airs():
+    corpus = corpus_folder()
+    assert corpus
+    found = {}
+    for number, tune in abc_tunes(file_text(corpus / "oneills1850" / "0101-0200.abc")).items():
+        try:
+            found[f"{number}"] = read_abc(tune)
+        except InputError:
+            continue
+    return {name: piece for name, piece in found.items() if piece.meter in ((4, 4), (3, 4), (6, 8))}
+
+
+@pytest.fixture(scope="module")
+def data(airs):
+    schedule = GanSchedule(steps=100, critic_steps=2, batch=16, rate=2e-3)
+    found = gan_composer.train({"air": airs}, {}, schedule, {"files": 1}, 16)
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def composer(airs, data):
+    return gan_composer.load(models.read_model(gan_composer.with_choosers(data, {"air": airs}, 24)))
+
+
+def test_the_same_pieces_give_the_same_choosers(airs, data):
+    one, other = (gan_composer.with_choosers(data, {"air": airs}, 2) for _ in range(2))
+    assert one == other
+
+
+def rolls_of(airs, meter, count=40):
+    lessons, style, _ = lessons_of({name: piece for name, piece in airs.items() if piece.meter == meter}, "air")
+    bars = [phrases.bars_of(one, style.voices) for one in lessons if one.bars >= PHRASE_BARS]
+    return phrases.phrases(bars)[0][:count], style
+
+
+@pytest.mark.parametrize("meter", [(4, 4), (6, 8)])
+def test_numbers_of_rolls_are_those_of_their_pieces(airs, meter):
+    rolls, style = rolls_of(airs, meter)
+    cells = phrases.cells_of(meter)
+    rolls = rolls[phrase_features.onsets(rolls, cells) > 1]
+    found = phrase_features.numbers(rolls, cells)
+    for roll, row in zip(rolls, found, strict=True):
+        bars = roll.reshape(-1, BAR_CELLS, roll.shape[1])
+        piece = notes_of_roll(phrases.roll_of_bars(bars, meter), style.parts, meter, 120.0)
+        features, key = music_metrics.features(piece), key_of(piece)
+        names = ("pitches", "pitch_range", "inter_onset", "pitch_classes_a_bar", "scale_consistency")
+        expected = [features[name] for name in names]
+        got = [row[0], row[1], row[3] / 4, row[4], row[5]]
+        assert np.allclose(got, expected), names
+        assert row[2] == len(piece) / 5
+        assert np.allclose(row[-3:], [key.correlation, key.margin if key.minor else -key.margin,
+                                      4 * len(np.unique(piece.onset)) / (5 * cells)])  # fmt: skip
+        line = phrase_features.line_of(roll[None], cells)
+        assert phrase_features.grams(line)[1].tolist() == ngrams.piece_hashes(piece).tolist()
+
+
+def test_a_chooser_keeps_to_the_form_and_to_the_bars_that_were_written(airs, composer):
+    style, index = composer.styles[0], originality.index(airs)
+    chooser = PhraseChooser(composer.choosers["air"], style, index)
+    made = rolls_of(airs, (4, 4), 12)[0][:, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
+    silent = np.full((1, *made.shape[2:]), SILENT, np.int8)
+    place = Place("happy", (4, 4), "opening", (0, 1, 0, 3), silent)
+    found = chooser.best(made, place)
+    assert np.array_equal(found[2], found[0])
+    for bar in (0, 1, 3):
+        assert (found[bar] == made[:, bar]).all(axis=(1, 2)).any()
+    assert len({bar.tobytes() for bar in found}) == 3
+    later = Place("happy", (4, 4), "closing", (0, 5, 1, 7), np.concatenate([silent, found]))
+    ending = chooser.best(made, later)
+    assert np.array_equal(ending[[0, 2]], found[:2])
+
+
+def test_what_is_put_together_is_likelier_than_every_phrase_as_it_was_written(airs, composer):
+    style, index = composer.styles[0], originality.index(airs)
+    chooser = PhraseChooser(composer.choosers["air"], style, index)
+    made = rolls_of(airs, (4, 4), 12)[0][:, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
+    place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.full((5, *made.shape[2:]), SILENT, np.int8))
+    options = np.concatenate([chooser.best(made, place)[None], made])
+    rows, usable = phrase_choosing.described(place.heard(options), place, style, chooser.chooser.density, index)
+    assert usable.all()
+    assert chooser.chooser.scores(rows).argmax() == 0
+
+
+def test_phrases_without_notes_are_handed_on(airs, composer):
+    style = composer.styles[0]
+    chooser = PhraseChooser(composer.choosers["air"], style, originality.index(airs))
+    silent = np.full((3, PHRASE_BARS, BAR_CELLS, style.voices), SILENT, np.int8)
+    place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.concatenate([silent[0], silent[0, :1]]))
+    assert np.array_equal(chooser.best(silent, place), silent[0])
+
+
+def test_what_is_chosen_has_more_of_the_tunes_n_grams(airs, composer):
+    index = originality.index(airs)
+    wishes = [Wish("air", emotion, seed) for seed in range(6) for emotion in ("happy", "sad")]
+    ours, theirs = ([draft.piece for draft in composer.compose(wishes, given, 24)] for given in (index, None))
+    held = [np.mean([originality.known(piece, index)[0] for piece in own]) for own in (ours, theirs)]
+    assert held[0] > 1.2 * held[1]
+    (again,) = composer.compose(wishes[5:6], index, 24)
+    assert write_midi(again.piece) == write_midi(ours[5])
+
+
+def test_bars_of_the_asked_mode_are_likelier(airs, composer):
+    rolls, style = rolls_of(airs, (4, 4), 120)
+    chooser = PhraseChooser(composer.choosers["air"], style, originality.index(airs))
+    margins = {}
+    for emotion in ("happy", "sad"):
+        place = Place(emotion, (4, 4), "middle", (4, 5, 6, 7), np.full((5, BAR_CELLS, style.voices), SILENT, np.int8))
+        made = rolls[:, BAR_CELLS:].reshape(-1, 12, PHRASE_BARS, BAR_CELLS, style.voices)
+        found = np.stack([chooser.best(one, place) for one in made])
+        margins[emotion] = phrase_features.numbers(place.heard(found), BAR_CELLS)[:, -2]
+    assert (margins["happy"] < margins["sad"]).mean() > 0.7
+
+
+def test_a_model_without_choosers_is_left_to_its_critic(airs, composer):
+    bare = dataclasses.replace(composer, choosers={})
+    wishes = [Wish("air", "calm", 3, 8)]
+    ours, plain = bare.compose(wishes, originality.index(airs)), bare.compose(wishes)
+    assert write_midi(ours[0].piece) == write_midi(plain[0].piece)
+
+
+def test_a_style_of_drums_alone_has_no_chooser():
+    beat = [(36 + 2 * (place % 2), 12 * place, 12, 80, 0) for place in range(64)]
+    pieces = {"beat": {"one": piece_of(beat, [Track("drums", drum=True)])}}
+    data = gan_composer.train(pieces, {}, GanSchedule(steps=2, critic_steps=1, batch=4), {}, 16)
+    assert data
+    with_none = gan_composer.load(models.read_model(gan_composer.with_choosers(data, pieces, 2)))
+    assert with_none.choosers == {}
+
+
+def test_a_melody_is_read_from_the_highest_voice():
+    rolls = np.full((1, 2 * BAR_CELLS, 2), SILENT, np.int8)
+    rolls[0, 0] = (FIRST + 24, FIRST + 28)
+    rolls[0, 4, 0] = FIRST + 26
+    line = phrase_features.line_of(rolls, BAR_CELLS)
+    assert (line.pitch - LOWEST).tolist() == [28, 26]
+    assert line.cell.tolist() == [0, 4]
