@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ TRACKS = {
     "t07": {"midi_path": "broken.mid", "tags": "happy|party"},
     "t08": {"midi_path": "missing.mid"},
     "t09": {"lyrics": SAD, "language": "en", "midi_path": "happy.mid"},
+    "t10": {"midi_path": "pipe.mid"},
 }
 
 
@@ -53,6 +55,7 @@ def two_nights(spark, tmp_path_factory: pytest.TempPathFactory) -> tuple[nights.
     (folder / "sad.mid").write_bytes(midi((45, 48, 52), 24, 460, 45, 52))
     (folder / "happy.mid").write_bytes(midi((60, 64, 67), 96, 200, 110, 168))
     (folder / "broken.mid").write_bytes(b"MThd and no more")
+    os.mkfifo(folder / "pipe.mid")  # whoever reads it waits for a writer
     settings = nights.settings_of(
         folder, "recommend.top_n=3", "emotion.min_confidence=0.2", "generation.tracks=0", MOODY
     )
@@ -98,7 +101,8 @@ def test_sad_words_on_a_happy_tune_are_less_sure(two_nights) -> None:
 def test_files_that_cannot_be_read_are_rejects(two_nights) -> None:
     rejected = two_nights[0].table("rejected_rows")
     ours = rejected[rejected["reason"].str.startswith("MIDI")].set_index("raw")["reason"]
-    assert sorted(ours.index) == ["t07", "t08"]
+    assert sorted(ours.index) == ["t07", "t08", "t10"]
+    assert ours["t10"] == "MIDI: no regular file"
     assert ours["t08"] == "MIDI: No such file or directory"
     assert ours["t07"].startswith("MIDI: not MIDI")
 

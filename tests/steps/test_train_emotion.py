@@ -13,9 +13,11 @@ from musai import config
 from musai.emotion.models import Models
 from musai.emotion.training import chinese, heads, measures
 from musai.emotion.training.sentences import Plan
+from musai.emotion.weights import Stored
 from musai.errors import InputError
 from musai.music.midi import read_midi
 from musai.steps import train_emotion
+from musai.storage import at
 
 
 @pytest.mark.parametrize("linear", [False, True])
@@ -84,8 +86,7 @@ def test_emotions_are_not_trained_from_under_valence_and_arousal():
 def test_an_encoder_learns_reviews_and_keeps_how_far_it_is_in_the_run(tmp_path, monkeypatch):
     (tmp_path / "reviews.csv").write_text("label,review\n", encoding="utf-8")
     (tmp_path / "model.safetensors").write_bytes(b"")
-    removed: list[str] = []
-    storage = types.SimpleNamespace(uri=lambda path: f"s3://bucket/{path}", delete=removed.append)
+    storage = types.SimpleNamespace(uri=lambda path: f"s3://bucket/{path}")
     given = [f"emotion.training={{chinese_reviews: {tmp_path}/reviews.csv, chinese_encoder: {tmp_path}}}", "seed=3"]
     places = []
     monkeypatch.setattr(chinese, "train_reviews", lambda *arguments: arguments)
@@ -100,7 +101,32 @@ def test_an_encoder_learns_reviews_and_keeps_how_far_it_is_in_the_run(tmp_path, 
         places += [checkpoints(number).place for number in range(3)]
     assert len(set(places)) == 6
     assert {place.rsplit("/", 1)[0] for place in places} == {f"s3://bucket/{train_emotion.CHECKPOINTS}"}
-    assert removed == [train_emotion.CHECKPOINTS] * 2
+
+
+def test_what_one_part_learnt_is_kept_until_all_have(tmp_path, monkeypatch):
+    storage, written = at(str(tmp_path)), []
+    night = types.SimpleNamespace(
+        run=types.SimpleNamespace(storage=storage),
+        warehouse=types.SimpleNamespace(storage=storage),
+        write_models=lambda rows, job: written.extend(name for name, *_ in rows),
+        note=print,
+    )
+    kept = f"{train_emotion.CHECKPOINTS}/english.pt"
+    storage.replace(kept, b"how far it is")
+
+    def learning(stopped):
+        yield "english_emotions", Stored(b"", "{}")
+        if stopped:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_emotion, "_trained", lambda _: learning(stopped=True))
+    with pytest.raises(KeyboardInterrupt):
+        train_emotion.run(night)
+    assert storage.read(kept) == b"how far it is"
+    monkeypatch.setattr(train_emotion, "_trained", lambda _: learning(stopped=False))
+    train_emotion.run(night)
+    assert written == ["emotion/english_emotions"]
+    assert storage.read(kept) is None
 
 
 def test_an_encoder_without_reviews_is_refused():
