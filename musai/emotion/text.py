@@ -25,6 +25,10 @@ CJK = re.compile(r"[\u3400-\u9fff]")
 KANA_OR_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 LINE_END = re.compile(r"[\r\n]+|\s/\s")  # files of one line a track put " / " between lines
 SHORT = 20  # characters; the language of a shorter Latin text is a guess
+NAMED = {  # ways to state a language that is read, beside its ISO 639-1
+    **dict.fromkeys(("eng", "english"), "en"),
+    **dict.fromkeys(("zho", "chi", "cmn", "chinese", "mandarin"), "zh"),
+}
 
 
 def clean_lines(lyrics: str | None) -> list[str]:
@@ -45,16 +49,23 @@ def clean_lines(lyrics: str | None) -> list[str]:
 
 
 def language(text: str, stated: str | None = None) -> str:
-    """ISO 639-1 of the words: `stated` (`en`, `zh-CN`, ...) where there is one, else by script and py3langid."""
-    if stated and stated.strip():
-        return stated.strip().lower()[:2]
-    if CJK.search(text) and not KANA_OR_HANGUL.search(text):
+    """ISO 639-1 of the words: `stated` (`en`, `zh-CN`, `chi`, ...) where that is one, else by script and py3langid."""
+    code = re.split(r"[-_ ]", (stated or "").strip().lower())[0]
+    code = NAMED.get(code, code)
+    if len(code) == 2 and code.isascii() and code.isalpha():
+        return code
+    if is_chinese(text):
         return "zh"
     if len(text) < SHORT and text.isascii():
         return "en"
     import py3langid
 
     return str(py3langid.classify(text)[0])
+
+
+def is_chinese(text: str) -> bool:
+    """By its script."""
+    return bool(CJK.search(text) and not KANA_OR_HANGUL.search(text))
 
 
 def tokens(text: str) -> list[str]:

@@ -30,6 +30,11 @@ def test_instrumental_means_no_words(nothing: str | None) -> None:
         ("さくら さくら 弥生の空は", None, "ja"),
         ("la la la", None, "en"),
         ("la la la", "zh-CN", "zh"),
+        ("la la la", "Chinese", "zh"),
+        ("la la la", "cmn-Hans", "zh"),
+        ("我爱你", "ENG", "en"),
+        ("我爱你", "und", "zh"),
+        ("I walked along the river in the morning light", "zxx", "en"),
     ],
 )
 def test_language(text: str, stated: str | None, expected: str) -> None:
