@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import os
 
 import numpy as np
@@ -11,10 +12,14 @@ import pytest
 import soundfile
 import symusic
 import torch
+from rich.console import Console
 
+from musai import show
 from musai.embedding.network import MoodTheme
 from musai.embedding.weights import save
 from musai.errors import InputError
+from musai.storage import at
+from musai.warehouse import Warehouse
 from tests import nights
 
 SAD = "I miss you so, my heart is broken / I cry alone in the dark tonight / Sad and lonely, all is lost"
@@ -164,6 +169,24 @@ def test_the_tagger_of_moods_and_themes_speaks_where_no_head_was_trained(spark, 
     assert (row["valence"], row["arousal"]) == pytest.approx((0.9, 0.4), abs=1e-4)
     with pytest.raises(InputError, match="50 tags, not the 56 of MTG-Jamendo"):
         night(2, MoodTheme(tags=50))
+
+
+def test_a_listeners_moods_are_those_of_the_plays(two_nights) -> None:
+    made = two_nights[0]
+    felt = emotions(made)
+    plays = made.table("interactions").query("track_id in @felt.index").set_index("track_id")
+    user = plays["user_id"].value_counts().index[0]
+    mine = plays[plays["user_id"] == user]["plays"]
+    shares = mine.groupby(felt["label"].reindex(mine.index)).sum() / mine.sum()
+    valence, arousal = (np.average(felt.loc[mine.index, axis], weights=mine) for axis in ("valence", "arousal"))
+    text = io.StringIO()
+    show.user(Warehouse(at(made.config.warehouse.path), made.config), user, Console(file=text, width=200))
+    (line,) = [line for line in text.getvalue().splitlines() if line.startswith("moods, by plays")]
+    heard = made.table("interactions")["user_id"].eq(user).sum()
+    assert line.startswith(f"moods, by plays of {len(mine)} of {heard} tracks: ")
+    assert line.endswith(f"; valence {valence:+.2f}, arousal {arousal:+.2f}")
+    told = dict(part.rsplit(" ", 1) for part in line.split(": ", 1)[1].split(";")[0].split(", "))
+    assert told == {label: f"{share:.0%}" for label, share in shares.items()}
 
 
 def test_mood_is_a_part_of_the_blend(two_nights) -> None:
