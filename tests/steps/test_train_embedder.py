@@ -44,7 +44,7 @@ def service(spark, night_folder, tmp_path_factory) -> tuple[list[str], nights.Ma
 def copied(service: tuple[list[str], nights.Made], place: pathlib.Path) -> list[str]:
     """What a night is given that goes on from a copy of the first one."""
     overrides, first = service
-    shutil.copytree(first.config.warehouse, place)
+    shutil.copytree(first.config.warehouse.path, place)
     return [*overrides, f"warehouse={place}"]
 
 

@@ -104,7 +104,8 @@ def test_an_encoder_learns_reviews_and_keeps_how_far_it_is_in_the_run(tmp_path, 
 
 
 def test_what_one_part_learnt_is_kept_until_all_have(tmp_path, monkeypatch):
-    storage, written = at(str(tmp_path)), []
+    storage = at(str(tmp_path))
+    written: list[str] = []
     night = types.SimpleNamespace(
         run=types.SimpleNamespace(storage=storage),
         warehouse=types.SimpleNamespace(storage=storage),
