@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ STRETCHED = re.compile(r"(.)\1{2,}")
 CJK = re.compile(r"[\u3400-\u9fff]")
 KANA_OR_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 LINE_END = re.compile(r"[\r\n]+|\s/\s")  # files of one line a track put " / " between lines
+PHRASE_END = re.compile(r"(?<=[.,;:!?])\s+")
 SHORT = 20  # characters; the language of a shorter Latin text is a guess
 NAMED = {  # ways to state a language that is read, beside its ISO 639-1
     **dict.fromkeys(("eng", "english"), "en"),
@@ -75,10 +77,11 @@ def tokens(text: str) -> list[str]:
 
 
 def pieces(lines: Sequence[str]) -> list[str]:
-    """Lines joined to sentences of a few lines (LONGEST_LINE tokens at most), as the models were trained on."""
+    """Lines joined to sentences of a few lines, and long ones apart (LONGEST_LINE tokens at most), as the models were
+    trained on."""
     found: list[str] = []
     length = 0
-    for line in lines:
+    for line in itertools.chain.from_iterable(map(_apart, lines)):
         count = len(tokens(line))
         if found and length + count <= LONGEST_LINE // 2:
             found[-1], length = f"{found[-1]} {line}", length + count
@@ -86,3 +89,15 @@ def pieces(lines: Sequence[str]) -> list[str]:
             found.append(line)
             length = count
     return found
+
+
+def _apart(line: str) -> list[str]:
+    """A line that is too long, at its commas and stops; what is too long without any, by words."""
+    if len(tokens(line)) <= LONGEST_LINE:
+        return [line]
+    phrases = [phrase.split() for phrase in PHRASE_END.split(line)]
+    return [
+        " ".join(words[start : start + LONGEST_LINE])
+        for words in phrases
+        for start in range(0, len(words), LONGEST_LINE)
+    ]
