@@ -10,7 +10,7 @@ import soxr
 
 from musai.embedding.audio import SAMPLE_RATE, Plan, Unusable, checked, filled
 from musai.music import synthesis
-from musai.music.midi import MidiFault, score_of
+from musai.music.midi import MidiFault, content_of, score_of
 
 LEAD_IN_S = 2.0  # rendered before an excerpt and cut off, so that notes that sound at its start are heard
 
@@ -18,9 +18,11 @@ LEAD_IN_S = 2.0  # rendered before an excerpt and cut off, so that notes that so
 def read(path: pathlib.Path) -> Any:
     """The score in seconds. Raises Unusable for what is no MIDI file or has no notes."""
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror or error}") from error
+    except MidiFault as error:
+        raise Unusable(error.faults[0]) from error
     if not content:
         raise Unusable("empty file")
     try:

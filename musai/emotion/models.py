@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musai.emotion import lexicon, linear, sound_tags, text
-from musai.emotion.chinese import NGRAMS, ChineseReader
+from musai.emotion.chinese import LEXICON, NGRAMS, ChineseReader, words
 from musai.emotion.fusion import PRIOR_SPREAD, Reading
 from musai.emotion.kernel import KernelHead
 from musai.emotion.notes import features
@@ -80,9 +80,12 @@ class Models:
         return sound_tags.read(embeddings[:, :last], **self.tagger)
 
     def tags(self, tags: Sequence[str] | None, title: str | None, genre: str | None) -> Reading | None:
-        """Mood words among the tags, the genre and the title; None where there is none."""
-        said = " ".join([*(tags or ()), genre or "", title or ""])
-        found = lexicon.read(text.tokens(said), lexicon.entries("tags"))
+        """Mood words among the tags, the genre and the title, English and Chinese ones; None where there is none."""
+        said = [*(tags or ()), genre or "", title or ""]
+        read = text.tokens(" ".join(said))
+        chinese = [word for one in said if text.is_chinese(one) for word in words(one) if text.CJK.search(word)]
+        known = {**lexicon.entries("tags"), **lexicon.entries(LEXICON)} if chinese else lexicon.entries("tags")
+        found = lexicon.read([*read, *chinese], known)
         if found is None:
             return None
         return Reading("tags", found.valence * PRIOR_SPREAD, found.arousal * PRIOR_SPREAD, TAG_ERROR, TAG_ERROR)

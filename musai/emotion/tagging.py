@@ -12,10 +12,10 @@ from typing import Any
 from musai.emotion.fusion import Emotion, fuse
 from musai.emotion.models import Models
 from musai.inputs.media import located
-from musai.music.midi import MidiFault, read_midi
+from musai.music.midi import MidiFault, content_of, read_midi
 
 READ = ("lyrics", "language", "tags", "title", "genre")  # columns of `tracks` that are read, besides the MIDI
-RULES = 2  # raised when the code that reads a track changes what it finds
+RULES = 3  # raised when the code that reads a track changes what it finds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,9 @@ def midi_of(path: str | None, roots: Sequence[str]) -> tuple[bytes | None, str |
     if file is None:
         return None, "MIDI: leads out of inputs.media_roots"
     try:
-        return pathlib.Path(file).read_bytes(), None
+        return content_of(pathlib.Path(file)), None
+    except MidiFault as error:
+        return None, f"MIDI: {error.faults[0]}"
     except OSError as error:
         return None, f"MIDI: {error.strerror or 'cannot be read'}"
 

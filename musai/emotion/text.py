@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -24,7 +25,12 @@ STRETCHED = re.compile(r"(.)\1{2,}")
 CJK = re.compile(r"[\u3400-\u9fff]")
 KANA_OR_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 LINE_END = re.compile(r"[\r\n]+|\s/\s")  # files of one line a track put " / " between lines
+PHRASE_END = re.compile(r"(?<=[.,;:!?])\s+")
 SHORT = 20  # characters; the language of a shorter Latin text is a guess
+NAMED = {  # ways to state a language that is read, beside its ISO 639-1
+    **dict.fromkeys(("eng", "english"), "en"),
+    **dict.fromkeys(("zho", "chi", "cmn", "chinese", "mandarin"), "zh"),
+}
 
 
 def clean_lines(lyrics: str | None) -> list[str]:
@@ -45,16 +51,23 @@ def clean_lines(lyrics: str | None) -> list[str]:
 
 
 def language(text: str, stated: str | None = None) -> str:
-    """ISO 639-1 of the words: `stated` (`en`, `zh-CN`, ...) where there is one, else by script and py3langid."""
-    if stated and stated.strip():
-        return stated.strip().lower()[:2]
-    if CJK.search(text) and not KANA_OR_HANGUL.search(text):
+    """ISO 639-1 of the words: `stated` (`en`, `zh-CN`, `chi`, ...) where that is one, else by script and py3langid."""
+    code = re.split(r"[-_ ]", (stated or "").strip().lower())[0]
+    code = NAMED.get(code, code)
+    if len(code) == 2 and code.isascii() and code.isalpha():
+        return code
+    if is_chinese(text):
         return "zh"
     if len(text) < SHORT and text.isascii():
         return "en"
     import py3langid
 
     return str(py3langid.classify(text)[0])
+
+
+def is_chinese(text: str) -> bool:
+    """By its script."""
+    return bool(CJK.search(text) and not KANA_OR_HANGUL.search(text))
 
 
 def tokens(text: str) -> list[str]:
@@ -64,10 +77,11 @@ def tokens(text: str) -> list[str]:
 
 
 def pieces(lines: Sequence[str]) -> list[str]:
-    """Lines joined to sentences of a few lines (LONGEST_LINE tokens at most), as the models were trained on."""
+    """Lines joined to sentences of a few lines, and long ones apart (LONGEST_LINE tokens at most), as the models were
+    trained on."""
     found: list[str] = []
     length = 0
-    for line in lines:
+    for line in itertools.chain.from_iterable(map(_apart, lines)):
         count = len(tokens(line))
         if found and length + count <= LONGEST_LINE // 2:
             found[-1], length = f"{found[-1]} {line}", length + count
@@ -75,3 +89,15 @@ def pieces(lines: Sequence[str]) -> list[str]:
             found.append(line)
             length = count
     return found
+
+
+def _apart(line: str) -> list[str]:
+    """A line that is too long, at its commas and stops; what is too long without any, by words."""
+    if len(tokens(line)) <= LONGEST_LINE:
+        return [line]
+    phrases = [phrase.split() for phrase in PHRASE_END.split(line)]
+    return [
+        " ".join(words[start : start + LONGEST_LINE])
+        for words in phrases
+        for start in range(0, len(words), LONGEST_LINE)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import math
 import pathlib
+import stat
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from musai.music.notes import STEPS_PER_QUARTER, Piece, Track, bar_steps, sorted
 
 TICKS_PER_STEP = 40  # on writing: 480 ticks a quarter note
 LONGEST_PIECE = 3_000  # bars; a file beyond it holds a wrong time, not music
+LARGEST_FILE = 1 << 26  # bytes; a whole opera has a hundredth of it
 TEXT_MARK = "musai "  # opens the marker that holds what we say of a file
 
 
@@ -29,7 +31,7 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     Meter and tempo are those that hold for most of the piece. Raises MidiFault with the reason, and OSError where
     there is no such file.
     """
-    score = score_of(source if isinstance(source, bytes) else pathlib.Path(source).read_bytes())
+    score = score_of(source if isinstance(source, bytes) else content_of(pathlib.Path(source)))
     if score.tpq <= 0:
         raise MidiFault("no ticks a quarter note")
     sounding = [track for track in score.tracks if track.notes]
@@ -56,6 +58,17 @@ def read_midi(source: bytes | str | pathlib.Path) -> Piece:
     if -(-end // bar_steps(meter)) > LONGEST_PIECE:
         raise MidiFault(f"longer than {LONGEST_PIECE} bars")
     return sorted_piece(Piece(**arrays, tracks=tuple(tracks), meter=meter, tempo_bpm=_tempo(score, end)))
+
+
+def content_of(path: pathlib.Path) -> bytes:
+    """A file's bytes. Raises OSError where there is no such file, and MidiFault for what is none: a pipe or a device,
+    whose end a night would wait for, and what is larger than any piece."""
+    about = path.stat()
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise MidiFault("no regular file")
+    if about.st_size > LARGEST_FILE:
+        raise MidiFault(f"larger than {LARGEST_FILE >> 20} MiB")
+    return path.read_bytes()
 
 
 def score_of(data: bytes, unit: Literal["tick", "quarter", "second"] = "tick") -> Any:

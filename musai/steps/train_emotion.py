@@ -34,6 +34,7 @@ def run(night: Night) -> None:
         night.note("emotion.training names no files: the models of the package serve")
         return
     night.write_models(rows, JOB)
+    night.run.storage.delete(CHECKPOINTS)  # not before: who was stopped at the last part need not learn the first again
     night.note(f"trained {', '.join(name for name, *_ in rows)}")
 
 
@@ -68,9 +69,7 @@ def _with_encoder(night: Night, emotions: Stored, files: dict[str, pathlib.Path]
 
     folder, encoder = files["english_emotions"], files["sentence_encoder"]
     plan, checkpoints = _learning(night, folder, encoder, night.config.emotion.encoder_epochs)
-    found = english.add_encoder(emotions, folder, encoder, plan, night.progress, checkpoints(0))
-    night.run.storage.delete(CHECKPOINTS)
-    return found
+    return english.add_encoder(emotions, folder, encoder, plan, night.progress, checkpoints(0))
 
 
 def _reviews(night: Night, files: dict[str, pathlib.Path]) -> Stored:
@@ -80,9 +79,7 @@ def _reviews(night: Night, files: dict[str, pathlib.Path]) -> Stored:
     if encoder is None:
         return chinese.train_reviews(path, night.config.seed, night.progress)
     plan, checkpoints = _learning(night, path, encoder, chinese.EPOCHS)
-    found = chinese.train_reviews(path, night.config.seed, night.progress, encoder, plan, checkpoints)
-    night.run.storage.delete(CHECKPOINTS)
-    return found
+    return chinese.train_reviews(path, night.config.seed, night.progress, encoder, plan, checkpoints)
 
 
 def _learning(

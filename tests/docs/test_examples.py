@@ -42,6 +42,18 @@ def test_the_page_of_models_is_of_their_cards() -> None:
     assert set(cards.cards()) <= set(cards.ABOUT)
 
 
+def test_what_ships_is_small_and_each_reader_says_what_it_is_made_of() -> None:
+    """20 MB together; of what reads tracks the data with licences, figures and the command."""
+    found = cards.cards()
+    assert sum(size for size, _ in found.values()) <= 20_000_000
+    readers = {name: card for name, (_, card) in found.items() if name.split("/")[0] in ("embedding", "emotion")}
+    assert len(readers) == 5
+    for name, card in readers.items():
+        licences = [one["licence"] for one in card["data"]] if name != "embedding/small" else [card["data_licence"]]
+        assert licences
+        assert all([*licences, card["licence"], card["command"], card.get("figures") or card.get("held_out_tunes")])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: pathlib.Path) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))

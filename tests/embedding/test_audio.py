@@ -87,6 +87,28 @@ def test_a_truncated_file_is_refused(sound_file, name, share):
         excerpts(cut(whole, share), PLAN)
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff"])
+def test_a_damaged_file_is_heard_or_refused(sound_file, name):
+    """Bytes of its header, or of the whole, that are others, or gone."""
+    path, rng = sound_file(name, seconds=2), np.random.default_rng(len(name))
+    whole, heard = path.read_bytes(), 0
+    for number in range(40):
+        damaged = bytearray(whole)
+        end = 64 if number % 2 else len(whole)
+        for place in rng.integers(0, end, rng.integers(1, 6)):
+            damaged[place] = rng.choice([0, 127, 128, 255])
+        if number % 5 == 0:
+            del damaged[(gone := int(rng.integers(end))) : gone + 3]
+        path.write_bytes(damaged)
+        try:
+            found = excerpts(path, PLAN)
+        except Unusable:
+            continue
+        heard += 1
+        assert np.isfinite(found).all()
+    assert heard < 40
+
+
 def test_bytes_after_the_end_do_no_harm(sound_file):
     for name in ("a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff"):
         path = sound_file(name)

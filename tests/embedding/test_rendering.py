@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -34,8 +36,10 @@ def test_a_note_that_rings_on_beyond_the_excerpt_is_heard_in_it_to_its_end(midi_
 def test_what_cannot_be_heard_says_why(tmp_path, midi_file):
     (tmp_path / "empty.mid").write_bytes(b"")
     (tmp_path / "text.mid").write_text("no MIDI at all, whatever its name")
+    os.mkfifo(tmp_path / "pipe.mid")
     plan = Plan(2.0, 3, 10.0)
     for path, reason in {
+        tmp_path / "pipe.mid": "no regular file",
         tmp_path / "gone.mid": "cannot be read: No such file",
         tmp_path / "empty.mid": "empty file",
         tmp_path / "text.mid": "no MIDI file that can be read",

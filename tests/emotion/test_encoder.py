@@ -34,20 +34,24 @@ CONFIG = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+def write_encoder(place: pathlib.Path) -> None:
     """As encoders are published: with a pooler, which is not read."""
     torch.manual_seed(0)
     made = encoder.Encoder(CONFIG)
     for name, parameter in made.named_parameters():
         torch.nn.init.normal_(parameter, mean=float(name.endswith("LayerNorm.weight")), std=0.4)
-    save_file({**made.state_dict(), "pooler.dense.bias": torch.zeros(SIZE)}, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    save_file({**made.state_dict(), "pooler.dense.bias": torch.zeros(SIZE)}, place / "model.safetensors")
+    (place / "config.json").write_text(json.dumps(CONFIG))
     tokens = Tokenizer(models.WordLevel({word: row for row, word in enumerate(WORDS)}, "[UNK]"))
     tokens.pre_tokenizer = pre_tokenizers.Whitespace()
     tokens.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     tokens.enable_padding(length=9)  # as published ones have it; it would change the means
-    tokens.save(str(tmp_path / "tokenizer.json"))
+    tokens.save(str(place / "tokenizer.json"))
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    write_encoder(tmp_path)
     return tmp_path
 
 

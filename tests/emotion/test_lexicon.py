@@ -6,6 +6,7 @@ import pytest
 
 from musai.emotion import lexicon
 from musai.emotion.chinese import ChineseReader
+from musai.emotion.models import Models
 
 LIST = {"好": (0.7, -0.3), "快乐": (0.9, 0.4), "孤独": (-0.6, -0.6)}
 
@@ -51,3 +52,24 @@ def test_chinese_sentences_have_the_right_sign(text: str, valence: int, arousal:
 
 def test_a_text_without_known_words_says_nothing() -> None:
     assert str(ChineseReader().read(["桌子椅子"])[0][0]) == "nan"
+
+
+@pytest.mark.parametrize(
+    ("tags", "title", "valence"),
+    [
+        (["孤独"], "夜曲", -1),
+        (["华语流行"], "快乐的一天", 1),
+        (["happy"], "悲伤 (live)", 0),
+        ([], "不快乐", -1),
+        (["华语流行"], "夜曲", None),
+        ([], "さくら 悲しみ", None),
+    ],
+)
+def test_tags_and_titles_are_read_in_chinese_too(tags: list[str], title: str, valence: int | None) -> None:
+    found = Models({}).tags(tags, title, None)
+    if valence is None:
+        assert found is None
+        return
+    assert found is not None
+    assert found.source == "tags"
+    assert abs(found.valence) < 0.15 if valence == 0 else found.valence * valence > 0.1

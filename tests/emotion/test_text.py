@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from musai.emotion.text import clean_lines, language, pieces, tokens
+from musai.emotion.text import LONGEST_LINE, clean_lines, language, pieces, tokens
 
 
 def test_markers_time_stamps_and_repeats_go() -> None:
@@ -30,6 +30,11 @@ def test_instrumental_means_no_words(nothing: str | None) -> None:
         ("さくら さくら 弥生の空は", None, "ja"),
         ("la la la", None, "en"),
         ("la la la", "zh-CN", "zh"),
+        ("la la la", "Chinese", "zh"),
+        ("la la la", "cmn-Hans", "zh"),
+        ("我爱你", "ENG", "en"),
+        ("我爱你", "und", "zh"),
+        ("I walked along the river in the morning light", "zxx", "en"),
     ],
 )
 def test_language(text: str, stated: str | None, expected: str) -> None:
@@ -43,3 +48,12 @@ def test_tokens() -> None:
 def test_short_lines_are_read_together_and_long_ones_alone() -> None:
     assert pieces(["one two", "three four", "five " * 40]) == ["one two three four", "five " * 40]
     assert pieces([]) == []
+
+
+def test_a_song_in_one_line_is_read_to_its_end() -> None:
+    line = "I walk alone, " * 30 + "la " * 60 + "and I cry"
+    found = pieces([line])
+    assert " ".join(found) == line
+    assert max(len(tokens(piece)) for piece in found) <= LONGEST_LINE
+    assert found[0] == " ".join(["I walk alone,"] * 6)
+    assert pieces(["la" * 9000]) == ["la" * 9000]

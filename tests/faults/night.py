@@ -29,10 +29,14 @@ QUICK = (
 
 
 class Night:
-    """`musai nightly` with some arguments, from its start to its end; `job` is the one at work."""
+    """`musai nightly`, or another command, with some arguments, from its start to its end; `job` is the one at work."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, workers: Sequence[int] = ()
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        workers: Sequence[int] = (),
+        command: Sequence[str] = ("nightly",),
     ) -> None:
         """`workers` are the processes of a cluster whose executors may be killed."""
         self.workers = workers
@@ -41,9 +45,9 @@ class Night:
         self.lines: list[str] = []
         self._left: list[str] = []
         self._since = 0.0
-        command = [sys.executable, "-m", "musai", "nightly", *arguments]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            [sys.executable, "-m", "musai", *command, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -1,11 +1,14 @@
 """MIDI in and out: round trips, the error of quantisation, files that cannot be used."""
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
 import symusic
 from hypothesis import given, settings
 
-from musai.music.midi import MidiFault, read_all, read_midi, reasons, texts_of, write_midi
+from musai.music.midi import LARGEST_FILE, MidiFault, read_all, read_midi, reasons, texts_of, write_midi
 from musai.music.notes import ARRAYS, Track, piece_of
 from tests.music.strategies import pieces
 
@@ -65,6 +68,19 @@ def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
     assert found["no notes"] == 1
     assert found["No such file or directory"] == 1
     assert sum(reason.startswith("not MIDI") for reason in rejected.values()) == 2
+
+
+def test_what_never_ends_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mid")
+    with (tmp_path / "huge.mid").open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    paths = [tmp_path / "pipe.mid", tmp_path / "huge.mid", pathlib.Path("/dev/zero"), tmp_path]
+    assert list(read_all(paths)[1].values()) == [
+        "no regular file",
+        "larger than 64 MiB",
+        "no regular file",
+        "Is a directory",
+    ]
 
 
 def test_a_file_that_ends_anywhere_before_its_end_is_refused():

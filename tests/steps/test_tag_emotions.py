@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import os
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,14 @@ import pytest
 import soundfile
 import symusic
 import torch
+from rich.console import Console
 
+from musai import show
 from musai.embedding.network import MoodTheme
 from musai.embedding.weights import save
 from musai.errors import InputError
+from musai.storage import at
+from musai.warehouse import Warehouse
 from tests import nights
 
 SAD = "I miss you so, my heart is broken / I cry alone in the dark tonight / Sad and lonely, all is lost"
@@ -30,6 +36,7 @@ TRACKS = {
     "t07": {"midi_path": "broken.mid", "tags": "happy|party"},
     "t08": {"midi_path": "missing.mid"},
     "t09": {"lyrics": SAD, "language": "en", "midi_path": "happy.mid"},
+    "t10": {"midi_path": "pipe.mid"},
 }
 
 
@@ -53,6 +60,7 @@ def two_nights(spark, tmp_path_factory: pytest.TempPathFactory) -> tuple[nights.
     (folder / "sad.mid").write_bytes(midi((45, 48, 52), 24, 460, 45, 52))
     (folder / "happy.mid").write_bytes(midi((60, 64, 67), 96, 200, 110, 168))
     (folder / "broken.mid").write_bytes(b"MThd and no more")
+    os.mkfifo(folder / "pipe.mid")  # whoever reads it waits for a writer
     settings = nights.settings_of(
         folder, "recommend.top_n=3", "emotion.min_confidence=0.2", "generation.tracks=0", MOODY
     )
@@ -98,7 +106,8 @@ def test_sad_words_on_a_happy_tune_are_less_sure(two_nights) -> None:
 def test_files_that_cannot_be_read_are_rejects(two_nights) -> None:
     rejected = two_nights[0].table("rejected_rows")
     ours = rejected[rejected["reason"].str.startswith("MIDI")].set_index("raw")["reason"]
-    assert sorted(ours.index) == ["t07", "t08"]
+    assert sorted(ours.index) == ["t07", "t08", "t10"]
+    assert ours["t10"] == "MIDI: no regular file"
     assert ours["t08"] == "MIDI: No such file or directory"
     assert ours["t07"].startswith("MIDI: not MIDI")
 
@@ -160,6 +169,24 @@ def test_the_tagger_of_moods_and_themes_speaks_where_no_head_was_trained(spark, 
     assert (row["valence"], row["arousal"]) == pytest.approx((0.9, 0.4), abs=1e-4)
     with pytest.raises(InputError, match="50 tags, not the 56 of MTG-Jamendo"):
         night(2, MoodTheme(tags=50))
+
+
+def test_a_listeners_moods_are_those_of_the_plays(two_nights) -> None:
+    made = two_nights[0]
+    felt = emotions(made)
+    plays = made.table("interactions").query("track_id in @felt.index").set_index("track_id")
+    user = plays["user_id"].value_counts().index[0]
+    mine = plays[plays["user_id"] == user]["plays"]
+    shares = mine.groupby(felt["label"].reindex(mine.index)).sum() / mine.sum()
+    valence, arousal = (np.average(felt.loc[mine.index, axis], weights=mine) for axis in ("valence", "arousal"))
+    text = io.StringIO()
+    show.user(Warehouse(at(made.config.warehouse.path), made.config), user, Console(file=text, width=200))
+    (line,) = [line for line in text.getvalue().splitlines() if line.startswith("moods, by plays")]
+    heard = made.table("interactions")["user_id"].eq(user).sum()
+    assert line.startswith(f"moods, by plays of {len(mine)} of {heard} tracks: ")
+    assert line.endswith(f"; valence {valence:+.2f}, arousal {arousal:+.2f}")
+    told = dict(part.rsplit(" ", 1) for part in line.split(": ", 1)[1].split(";")[0].split(", "))
+    assert told == {label: f"{share:.0%}" for label, share in shares.items()}
 
 
 def test_mood_is_a_part_of_the_blend(two_nights) -> None:

@@ -1,5 +1,7 @@
 """`train_emotion`: a head learns from files made here; thresholds by hand."""
 
+import shutil
+import time
 import types
 import zlib
 from typing import Any, cast
@@ -13,9 +15,14 @@ from musai import config
 from musai.emotion.models import Models
 from musai.emotion.training import chinese, heads, measures
 from musai.emotion.training.sentences import Plan
+from musai.emotion.weights import Stored
 from musai.errors import InputError
 from musai.music.midi import read_midi
 from musai.steps import train_emotion
+from musai.storage import at
+from tests import nights
+from tests.emotion.test_encoder import WORDS, write_encoder
+from tests.faults.night import Night
 
 
 @pytest.mark.parametrize("linear", [False, True])
@@ -84,8 +91,7 @@ def test_emotions_are_not_trained_from_under_valence_and_arousal():
 def test_an_encoder_learns_reviews_and_keeps_how_far_it_is_in_the_run(tmp_path, monkeypatch):
     (tmp_path / "reviews.csv").write_text("label,review\n", encoding="utf-8")
     (tmp_path / "model.safetensors").write_bytes(b"")
-    removed: list[str] = []
-    storage = types.SimpleNamespace(uri=lambda path: f"s3://bucket/{path}", delete=removed.append)
+    storage = types.SimpleNamespace(uri=lambda path: f"s3://bucket/{path}")
     given = [f"emotion.training={{chinese_reviews: {tmp_path}/reviews.csv, chinese_encoder: {tmp_path}}}", "seed=3"]
     places = []
     monkeypatch.setattr(chinese, "train_reviews", lambda *arguments: arguments)
@@ -100,7 +106,64 @@ def test_an_encoder_learns_reviews_and_keeps_how_far_it_is_in_the_run(tmp_path, 
         places += [checkpoints(number).place for number in range(3)]
     assert len(set(places)) == 6
     assert {place.rsplit("/", 1)[0] for place in places} == {f"s3://bucket/{train_emotion.CHECKPOINTS}"}
-    assert removed == [train_emotion.CHECKPOINTS] * 2
+
+
+def test_what_one_part_learnt_is_kept_until_all_have(tmp_path, monkeypatch):
+    storage = at(str(tmp_path))
+    written: list[str] = []
+    night = types.SimpleNamespace(
+        run=types.SimpleNamespace(storage=storage),
+        warehouse=types.SimpleNamespace(storage=storage),
+        write_models=lambda rows, job: written.extend(name for name, *_ in rows),
+        note=print,
+    )
+    kept = f"{train_emotion.CHECKPOINTS}/english.pt"
+    storage.replace(kept, b"how far it is")
+
+    def learning(stopped):
+        yield "english_emotions", Stored(b"", "{}")
+        if stopped:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_emotion, "_trained", lambda _: learning(stopped=True))
+    with pytest.raises(KeyboardInterrupt):
+        train_emotion.run(night)
+    assert storage.read(kept) == b"how far it is"
+    monkeypatch.setattr(train_emotion, "_trained", lambda _: learning(stopped=False))
+    train_emotion.run(night)
+    assert written == ["emotion/english_emotions"]
+    assert storage.read(kept) is None
+
+
+@pytest.mark.slow
+def test_a_training_that_is_killed_goes_on_to_the_same_model(night, night_folder, tmp_path):
+    """kill -9 of all its processes, after the first of its six trainings on reviews."""
+    write_encoder(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [(number % 2, " ".join(rng.choice(WORDS[4 + number % 2 :], 20))) for number in range(4000)]
+    pd.DataFrame(rows, columns=["label", "review"]).to_csv(tmp_path / "reviews.csv", index=False)
+    given = f"emotion.training={{chinese_reviews: {tmp_path}/reviews.csv, chinese_encoder: {tmp_path}}}"
+
+    def training(place: str) -> Night:
+        overrides = [*nights.overrides_of(night_folder), f"warehouse={tmp_path / place}", given]
+        return Night(overrides, command=("run", "train_emotion"))
+
+    def made(place: str) -> list[str]:
+        return sorted(path.name for path in (tmp_path / place / "_models/emotion/chinese").iterdir())
+
+    for place in ("whole", "broken"):
+        shutil.copytree(night.config.warehouse.path, tmp_path / place)
+    assert training("whole").finish() == 0
+    broken, kept = training("broken"), tmp_path / "broken" / train_emotion.CHECKPOINTS
+    while not list(kept.glob("*.pt")) and not broken.over:
+        time.sleep(0.01)
+    assert broken.kill("machine")
+    broken.end()
+    assert 0 < len(list(kept.glob("*.pt"))) <= chinese.FOLDS
+    assert not (tmp_path / "broken/_models/emotion/chinese").exists()
+    assert training("broken").finish() == 0
+    assert made("broken") == made("whole")
+    assert not kept.exists()
 
 
 def test_an_encoder_without_reviews_is_refused():

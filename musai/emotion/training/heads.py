@@ -16,6 +16,7 @@ from musai.errors import InputError
 from musai.music.midi import MidiFault, read_midi
 
 FOLDS, NOTES_RIDGE = 5, 30.0
+AFFECT = ("valence", "arousal")
 GROUPS = ("group", "game", "artist")  # columns that keep pieces of one origin in one fold
 Fit = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
 
@@ -25,7 +26,7 @@ def train_notes(path: pathlib.Path, seed: int, say: Callable[[str], None], linea
     listeners teaches more than its sign) and a column of GROUPS. `linear`: a few coefficients, as they may be
     shipped; else a kernel machine that holds what it learnt from."""
     names = notes_head.CHOSEN if linear else kernel_names()
-    rows = files.table(path, ("midi", "valence", "arousal"))
+    rows = files.table(path, ("midi", *AFFECT))
     features, kept = [], []
     for row in rows:
         try:
@@ -39,7 +40,7 @@ def train_notes(path: pathlib.Path, seed: int, say: Callable[[str], None], linea
     if len(kept) < 2 * FOLDS:
         raise InputError(f"{path}: {len(kept)} pieces that can be read are too few")
     fit = fit_linear if linear else fit_kernel
-    table, targets, fold = np.array(features), scaled(_targets(kept)), grouped(kept, seed)
+    table, targets, fold = np.array(features), scaled(files.numbers(path, kept, AFFECT)), grouped(kept, seed)
     measured, held_out = cross_validated(table, targets, fold, lambda x, y: fit(x, y).read_all)
     head = fit(table, targets)
     data = [{"name": path.stem, "licence": "as its owner says", **files.described(path)}]
@@ -79,12 +80,12 @@ def train_sound(path: pathlib.Path, embeddings: Mapping[str, Mapping[str, np.nda
     """From a CSV of track_id, valence, arousal, and model -> track -> embedding."""
     models = sorted(embeddings)
     heard = set.intersection(*(set(embeddings[model]) for model in models)) if models else set()
-    rows = [row for row in files.table(path, ("track_id", "valence", "arousal")) if row["track_id"] in heard]
+    rows = [row for row in files.table(path, ("track_id", *AFFECT)) if row["track_id"] in heard]
     if len(rows) < 2 * FOLDS:
         raise InputError(f"{path}: embeddings are there of {len(rows)} of its tracks, too few")
     parts = [np.stack([embeddings[model][row["track_id"]] for row in rows]) for model in models]
     known, sizes = np.hstack(parts).astype(np.float64), [part.shape[1] for part in parts]
-    targets, fold = scaled(_targets(rows)), grouped(rows, seed)
+    targets, fold = scaled(files.numbers(path, rows, AFFECT)), grouped(rows, seed)
     measured, held_out = cross_validated(known, targets, fold, lambda x, y: kernel.fit(x, y, sizes).read)
     head = kernel.fit(known, targets, sizes)
     tensors, settings = head.packed()
@@ -118,10 +119,6 @@ def grouped(rows: Sequence[Mapping[str, str]], seed: int, count: int = FOLDS) ->
         fold[number] = filled.argmin()
         filled[fold[number]] += sizes[number]
     return fold[group]
-
-
-def _targets(rows: Sequence[Mapping[str, str]]) -> np.ndarray:
-    return np.array([[float(row["valence"]), float(row["arousal"])] for row in rows])
 
 
 def _figures(found: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> dict[str, float]:
