@@ -106,7 +106,7 @@ def main(words: list[str]) -> None:
     if unknown := set(sources) - set(SOURCES):
         sys.exit(f"no such source: {', '.join(sorted(unknown))}\n{__doc__}")
     for source in sources:
-        shown(source, config, *(tracks or [0]))
+        shown(source, config, tracks[-1] if tracks else 0)
 
 
 if __name__ == "__main__":
