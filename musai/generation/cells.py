@@ -6,7 +6,10 @@ Rests are a class as every pitch is; nothing is told but the cells (no chord, no
 cell compare with the joint figures of TonicNet (Peracha 2019) and of Music Transformer, not with those given a chord.
 A GRU (Cho et al. 2014) reads frames: each voice's pitch, how long it has sounded, and the place of the frame among 16.
 A voice's head scores each pitch by itself, by its step from the voice's pitch before and by its intervals to the voices
-above, so that steps and chords are learnt once for all keys. Pieces are moved by semitones in training, not in a test.
+above, so that steps and chords are learnt once for all keys, and the pitch that a match foretells: the piece's longest
+earlier place like this one (matches.py), once of all voices and once of the soprano alone. Pieces are moved by
+semitones in training; in a test a cell's probability is the mean over the piece moved by each of them, a mixture, so
+that it still adds up to one.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint, packed, unpacked
+from musai.generation import matches
 from musai.generation.training import state_of
 
 VOICES = 4
@@ -31,6 +35,7 @@ WIDEST = 24  # semitones of a step or an interval; wider ones count as that
 HELD = 32  # frames; longer ones count as that
 PLACES = 16  # frames of a bar of 4/4
 SHIFTS = (-5, 6)  # semitones
+MATCHES = 2  # kinds of matches: of all voices, of the soprano
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +62,16 @@ class CellRNN(nn.Module):
         self.pitch = nn.ModuleList(nn.Embedding(CLASSES, size) for _ in range(VOICES))
         self.held = nn.ModuleList(nn.Embedding(HELD + 1, size // 4) for _ in range(VOICES))
         self.place = nn.Embedding(PLACES, size // 2)
+        self.match = nn.ModuleList(nn.Embedding(matches.LENGTHS, size // 4) for _ in range(MATCHES))
         inputs = VOICES * (size + size // 4) + size // 2
         self.gru = nn.GRU(inputs, hidden, num_layers=2, dropout=dropout, batch_first=True)
         self.drop = nn.Dropout(dropout)
         self.start = nn.Parameter(torch.zeros(hidden))  # stands for the frames before the first
         self.heads = nn.ModuleList(_Head(voice, hidden, inputs, size, dropout) for voice in range(VOICES))
 
-    def logits(self, cells: Tensor) -> Tensor:
-        """float [B, T, VOICES, CLASSES] of p(cell | frames before, voices above)."""
+    def logits(self, cells: Tensor, foretold: Tensor, match: Tensor) -> Tensor:
+        """float [B, T, VOICES, CLASSES] of p(cell | frames before, voices above). What the frames before each one
+        foretell of it: `foretold` int64 [B, T, MATCHES, VOICES], and `match`, the length's class, [B, T, MATCHES]."""
         held = held_frames(cells)
         place = torch.arange(cells.shape[1], device=cells.device) % PLACES
         of_voice = [
@@ -74,15 +81,20 @@ class CellRNN(nn.Module):
         hidden = self.gru(self.drop(seen[:, :-1]))[0]
         hidden = torch.cat([self.start.expand(len(cells), 1, -1), hidden], dim=1)
         told = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], dim=1)
+        sure = [length(match[..., kind]) for kind, length in enumerate(self.match)]
         before = F.pad(cells[:, :-1], (0, 0, 1, 0), value=REST)
         above = [self.pitch[v](cells[..., v]) for v in range(VOICES)]
-        return torch.stack(
-            [head(self.drop(hidden), told, above[:v], before, cells) for v, head in enumerate(self.heads)], dim=2
-        )
+        found = []
+        for v, head in enumerate(self.heads):
+            ahead = [self.pitch[v](foretold[..., kind, v]) for kind in range(MATCHES)]
+            right = (foretold[..., :v] == cells[..., None, :v]).flatten(-2).float()
+            known = torch.cat([self.drop(hidden), told, *above[:v], *sure, *ahead, right], dim=-1)
+            found.append(head(known, before, cells, foretold[..., v], match))
+        return torch.stack(found, dim=2)
 
-    def nats(self, cells: Tensor) -> Tensor:
+    def nats(self, cells: Tensor, foretold: Tensor, match: Tensor) -> Tensor:
         """float [B, T, VOICES]: -log p of every cell; 0 where it is beyond a piece (-1)."""
-        found = self.logits(cells.clamp(min=0))
+        found = self.logits(cells.clamp(min=0), foretold, match)
         return F.cross_entropy(found.permute(0, 3, 1, 2), cells, reduction="none", ignore_index=-1)
 
 
@@ -92,18 +104,19 @@ class _Head(nn.Module):
     def __init__(self, voice: int, hidden: int, told: int, size: int, dropout: float) -> None:
         super().__init__()
         self.voice = voice
-        inputs = hidden + told + voice * size
+        inputs = hidden + told + voice * size + MATCHES * (size + size // 4 + voice)
         self.inner = nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Dropout(dropout))
         self.pitches = nn.Linear(hidden, CLASSES)
         self.steps = nn.Linear(hidden, 2 * WIDEST + 1)
         self.chords = nn.ModuleList(nn.Linear(hidden, 2 * WIDEST + 1) for _ in range(voice))
+        self.again = nn.Linear(hidden, MATCHES)
 
-    def forward(self, hidden: Tensor, told: Tensor, above: Sequence[Tensor], before: Tensor, cells: Tensor) -> Tensor:
-        inner = self.inner(torch.cat([hidden, told, *above], dim=-1))
+    def forward(self, known: Tensor, before: Tensor, cells: Tensor, foretold: Tensor, match: Tensor) -> Tensor:
+        inner = self.inner(known)
         found: Tensor = self.pitches(inner) + _by_interval(self.steps(inner), before[..., self.voice])
         for voice, chord in enumerate(self.chords):
             found = found + _by_interval(chord(inner), cells[..., voice])
-        return found
+        return found.scatter_add(-1, foretold, self.again(inner) * (match > 0))
 
 
 def _by_interval(scores: Tensor, base: Tensor) -> Tensor:
@@ -132,12 +145,61 @@ def classes_of(frames: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
     return found
 
 
-@torch.no_grad()
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """A piece int64 [T, VOICES], what the frames before each one foretell of it, [T, MATCHES, VOICES] (rests where
+    there is no match), and the classes of the matches' lengths, [T, MATCHES]."""
+
+    cells: np.ndarray
+    foretold: np.ndarray
+    match: np.ndarray
+
+    def part(self, start: int, end: int) -> Told:
+        return Told(self.cells[start:end], self.foretold[start:end], self.match[start:end])
+
+    def shifts(self) -> range:
+        """The semitones by which all its pitches may be moved and stay among the classes."""
+        sounds = self.cells[self.cells != REST]
+        if not len(sounds):
+            return range(1)
+        return range(max(SHIFTS[0], 1 - sounds.min()), min(SHIFTS[1], CLASSES - 1 - sounds.max()) + 1)
+
+    def moved(self, shift: int) -> Told:
+        ahead = np.where(self.foretold == REST, REST, self.foretold + shift)
+        outside = (ahead < 0) | (ahead >= CLASSES)  # of a match before this part of a piece
+        cells = np.where(self.cells == REST, REST, self.cells + shift)
+        return Told(cells, np.where(outside, REST, ahead), self.match)
+
+
+def told(cells: np.ndarray) -> Told:
+    found = [matches.longest(of) for of in (cells, cells[:, :1])]
+    places, match = (np.stack(some, axis=1) for some in zip(*found, strict=True))
+    return Told(cells, np.where(places[..., None] >= 0, cells[places], REST), match)
+
+
+def padded(pieces: Sequence[Told]) -> tuple[Tensor, Tensor, Tensor]:
+    """What CellRNN.nats takes."""
+    several = nn.utils.rnn.pad_sequence
+    return (
+        several([torch.from_numpy(piece.cells) for piece in pieces], batch_first=True, padding_value=-1),
+        several([torch.from_numpy(piece.foretold) for piece in pieces], batch_first=True, padding_value=REST),
+        several([torch.from_numpy(piece.match) for piece in pieces], batch_first=True),
+    )
+
+
 def nats_a_cell(model: CellRNN, pieces: Sequence[np.ndarray]) -> float:
     """Mean over all cells of all pieces [T, VOICES], the first frame's among them."""
+    return _nats_a_cell(model, [told(piece) for piece in pieces])
+
+
+@torch.no_grad()
+def _nats_a_cell(model: CellRNN, pieces: Sequence[Told], mixed: bool = True) -> float:
     model.eval()
-    total = sum(float(model.nats(torch.from_numpy(piece)[None]).double().sum()) for piece in pieces)
-    return total / sum(piece.size for piece in pieces)
+    total = 0.0
+    for piece in pieces:
+        nats = model.nats(*padded([piece.moved(by) for by in (piece.shifts() if mixed else (0,))])).double()
+        total -= float((torch.logsumexp(-nats, dim=0) - math.log(len(nats))).sum())
+    return total / sum(piece.cells.size for piece in pieces)
 
 
 def repeated(train: Sequence[np.ndarray], test: Sequence[np.ndarray]) -> float:
@@ -171,23 +233,24 @@ def train(
     if kept:
         model.load_state_dict(at["now"])
         optimizer.load_state_dict(at["optimizer"])
+    known, judged = [told(piece) for piece in pieces], [told(piece) for piece in valid]
     begun = time.process_time() - at["spent_s"]
     while at["epoch"] < schedule.epochs and at["spent_s"] < 60 * schedule.minutes:
         random = np.random.default_rng([schedule.seed, at["epoch"]])
         torch.manual_seed(int(random.integers(2**31)))
         model.train()
-        for cells in _batches(pieces, schedule, random):
+        for given in _batches(known, schedule, random):
             done = max(at["epoch"] / schedule.epochs, (time.process_time() - begun) / 60 / schedule.minutes)
             for group in optimizer.param_groups:
                 group["lr"] = (
                     schedule.rate * min(1.0, done / 0.02 + 0.05) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
                 )
-            loss = model.nats(cells).sum() / (cells >= 0).sum()
+            loss = model.nats(*given).sum() / (given[0] >= 0).sum()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-        found = nats_a_cell(model, valid)
+        found = _nats_a_cell(model, judged, mixed=False)
         at["epoch"], at["spent_s"] = at["epoch"] + 1, time.process_time() - begun
         if found < at["best"]:
             at["best"], at["kept"] = found, state_of(model)
@@ -199,24 +262,17 @@ def train(
     return model.eval()
 
 
-def _batches(pieces: Sequence[np.ndarray], schedule: CellSchedule, random: np.random.Generator) -> list[Tensor]:
-    """int64 [B, longest, VOICES]: an excerpt of each piece, moved by some semitones; -1 beyond its end."""
+def _batches(
+    pieces: Sequence[Told], schedule: CellSchedule, random: np.random.Generator
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """An excerpt of each piece, moved by some semitones."""
     found, order = [], random.permutation(len(pieces))
     for start in range(0, len(pieces), schedule.batch):
-        chosen = [pieces[place] for place in order[start : start + schedule.batch]]
-        cells = np.full((len(chosen), max(min(len(one), schedule.longest) for one in chosen), VOICES), -1)
-        for row, piece in zip(cells, chosen, strict=True):
-            first = PLACES * int(random.integers(0, max(len(piece) - schedule.longest, 0) // PLACES + 1))
-            part = _moved(piece[first : first + schedule.longest], random)
-            row[: len(part)] = part
-        found.append(torch.from_numpy(cells))
+        chosen = []
+        for place in order[start : start + schedule.batch]:
+            piece = pieces[place]
+            first = PLACES * int(random.integers(0, max(len(piece.cells) - schedule.longest, 0) // PLACES + 1))
+            part = piece.part(first, first + schedule.longest)
+            chosen.append(part.moved(int(random.choice(part.shifts()))))
+        found.append(padded(chosen))
     return found
-
-
-def _moved(piece: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The piece some semitones higher or lower, as far as all its pitches stay among the classes."""
-    sounds = piece[piece != REST]
-    if not len(sounds):
-        return piece
-    shift = int(np.clip(random.integers(SHIFTS[0], SHIFTS[1] + 1), 1 - sounds.min(), CLASSES - 1 - sounds.max()))
-    return np.where(piece == REST, REST, piece + shift)

@@ -39,7 +39,7 @@ def test_the_probabilities_of_all_frames_add_up_to_one(joint: bool) -> None:
         for keys in itertools.combinations(range(4), size):
             second = np.zeros(KEYS)
             second[list(keys)] = 1
-            total += float((-model.nats(*frames.padded([np.stack([first, second])])).double()).exp().sum())
+            total += float((-model.nats(*frames.padded([frames.told(np.stack([first, second]))])).double()).exp().sum())
     assert total == pytest.approx(1, abs=1e-4)
 
 
@@ -53,7 +53,8 @@ def test_a_short_training_beats_the_shares_of_the_keys_and_padding_changes_nothi
     found = frames.nats_a_frame(model, valid)
     assert found < by_shares / 2
     with torch.no_grad():
-        together = float(model.nats(*frames.padded(valid)).sum()) / sum(len(one) - 1 for one in valid)
+        nats = model.nats(*frames.padded([frames.told(one) for one in valid]))
+        together = float(nats.sum()) / sum(len(one) - 1 for one in valid)
     assert together == pytest.approx(found, rel=1e-4)
 
 
@@ -64,6 +65,6 @@ def test_a_frame_says_nothing_of_itself() -> None:
     changed = roll.copy()
     changed[8:] = np.roll(changed[8:], 5, axis=1)
     with torch.no_grad():
-        one, other = (model.nats(*frames.padded([some]))[0] for some in (roll, changed))
+        one, other = (model.nats(*frames.padded([frames.told(some)]))[0] for some in (roll, changed))
     torch.testing.assert_close(one[:7], other[:7])
     assert not torch.allclose(one[7:], other[7:])
