@@ -32,7 +32,8 @@ def test_as_a_plain_search_finds_them(names: list[int], width: int):
         assert places[t] == max((s for s, long in common.items() if long == most), default=-1) if most else -1
         assert classes[t] == min(most.bit_length(), matches.LENGTHS - 1)
         early = matches.longest(piece[:t])
-        assert places[:t].tolist() == early[0].tolist() and classes[:t].tolist() == early[1].tolist()
+        assert places[:t].tolist() == early[0].tolist()
+        assert classes[:t].tolist() == early[1].tolist()
 
 
 def chance(seed: int) -> np.ndarray:
