@@ -18,6 +18,7 @@ from rich.table import Table as Grid
 from musai import storage
 from musai.columns import FOR_YOU
 from musai.config import Config
+from musai.emotion.fusion import DISAGREEING
 from musai.errors import InputError
 from musai.listening.answers import FEWEST_RATERS
 from musai.redaction import plain
@@ -105,6 +106,7 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
             f"  {row['label']} with confidence {row['confidence']:.2f}, from {', '.join(row['sources'])}: valence "
             f"{row['valence']:+.2f}, arousal {row['arousal']:+.2f} ({likely})"
         )
+    _said(published, track_id, console)
     near = _rows(published, "similar_tracks", pc.field("track_id") == track_id)
     if near is None or not near.num_rows:
         console.print("  no neighbours")
@@ -115,6 +117,22 @@ def track(published: Warehouse, track_id: str, console: Console) -> None:
         for row in one.to_pylist():
             grid.add_row(str(row["rank"]), _shown(names(row["similar_track_id"])), f"{row['score']:.4g}")
         console.print(grid)
+
+
+def _said(published: Warehouse, track_id: str, console: Console) -> None:
+    """What each source says of how a track feels, where there are several, and whether they contradict each other."""
+    run = published.run((published.pointer() or {}).get("run_id", ""))
+    if run is None or not run.has("emotion_inputs"):
+        return
+    stored = ds.dataset(run.uri("emotion_inputs"), format="parquet", partitioning=None)
+    for row in stored.to_table(filter=pc.field("track_id") == track_id).to_pylist():
+        if row.get("disagreement") is None:
+            continue
+        arousal = dict(row["arousal_by_source"])
+        parts = [f"{name} {value:+.2f} / {arousal[name]:+.2f}" for name, value in row["valence_by_source"]]
+        apart = f"{row['disagreement']:.1f} times as far apart as their errors explain"
+        warned = f"[yellow]they disagree, {apart}[/yellow]" if row["disagreement"] >= DISAGREEING else apart
+        console.print(f"  by source, valence / arousal: {', '.join(parts)}; {warned}")
 
 
 def _mood_profile(published: Warehouse, heard: pa.Table, console: Console) -> None:

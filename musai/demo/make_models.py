@@ -32,6 +32,14 @@ from musai.music.notes import Piece
 log = logging.getLogger(__name__)
 
 JUDGE, CHOOSERS, PHRASES = "judge", "choosers", "phrase-choosers"
+FILES = {
+    **models.SHIPPED,
+    CHOOSERS: models.SHIPPED[composer.METHOD],
+    PHRASES: models.SHIPPED[gan_composer.METHOD],
+    JUDGE: judge.SHIPPED,
+}
+NAMES = ", ".join(FILES)
+FIGURES = {composer.METHOD: "200 rnn", gan_composer.METHOD: "200 gan", JUDGE: "200 originality"}
 
 Corpus = dict[str, dict[str, Piece]]
 
@@ -76,22 +84,32 @@ def made(name: str, minutes: float) -> bytes | None:
     if name == JUDGE:
         unseen = {style: {**corpus[VALID][style], **corpus[TEST][style]} for style in corpus[TRAIN]}
         return judge.to_bytes(judge.judge(corpus[TRAIN], unseen, sources()))
-    raise InputError(f"{name}: rnn, choosers, gan, phrase-choosers or judge is due")
+    raise InputError(f"{name}: one of {NAMES} is due")
+
+
+def described(data: bytes, name: str, minutes: float) -> bytes:
+    """With the licence, the command and what measures it in its card; choosers leave those of their model."""
+    command = f"python -m musai.demo.make_models {name}"
+    if name in (CHOOSERS, PHRASES):
+        return models.with_card(data, {"choosers_command": command})
+    if name in models.SHIPPED:
+        command += f" {minutes:g}"
+    figures = f"python tests/benchmarks/music.py {FIGURES[name]}"
+    return models.with_card(data, {"licence": "Apache-2.0", "command": command, "figures": figures})
 
 
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
     if not arguments:
-        raise InputError("the name of a model is due: rnn, choosers, gan, phrase-choosers or judge")
-    data = made(arguments[0], float(arguments[1]) if len(arguments) > 1 else 15.0)
+        raise InputError(f"the name of a model is due: one of {NAMES}")
+    name, minutes = arguments[0], float(arguments[1]) if len(arguments) > 1 else 15.0
+    data = made(name, minutes)
     if data is None:
-        raise InputError(f"{arguments[0]}: no piece of the corpus can be learnt from")
-    written = {JUDGE: judge.SHIPPED, CHOOSERS: models.SHIPPED[composer.METHOD],
-               PHRASES: models.SHIPPED[gan_composer.METHOD], **models.SHIPPED}  # fmt: skip
-    path = conf_path(written[arguments[0]])
-    path.write_bytes(data)
-    log.info("%s: %d bytes", path, len(data))
+        raise InputError(f"{name}: no piece of the corpus can be learnt from")
+    path = conf_path(FILES[name])
+    path.write_bytes(described(data, name, minutes))
+    log.info("%s: %d bytes", path, path.stat().st_size)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ its estimate as the mean of a normal distribution whose spread is its error meas
 assumed independent given the truth (no data with joint labels exists), so their densities multiply, less the prior
 that each of them holds already. Where they contradict each other by more than their errors explain, the spread grows
 by the Birge ratio (R. T. Birge, "The calculation of errors by the method of least squares", 1932): probabilities
-level out and the confidence falls.
+level out and the confidence falls. What each source said, and that ratio, are kept beside the result.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ PRIOR_SPREAD = 0.5  # of the truth around neutral; follows from the scale
 NEUTRAL = 0.15  # both within this of 0: neutral
 LABELS = ("happy", "calm", "sad", "tense", "neutral")
 SOURCES = ("lyrics", "audio", "midi", "tags")
+DISAGREEING = 2.0  # Birge ratio from which sources contradict each other: by chance 1 in 20 of two do
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Reading:
 
 @dataclasses.dataclass(frozen=True)
 class Emotion:
-    """A row of the table `track_emotions` without its id."""
+    """A row of the table `track_emotions` without its id; of `emotion_inputs`, what each source said and the larger of
+    the Birge ratios of valence and arousal, None of one source alone."""
 
     valence: float
     arousal: float
@@ -59,14 +61,19 @@ class Emotion:
     probabilities: Mapping[str, float]
     sources: tuple[str, ...]
     confidence: float
+    valence_by_source: Mapping[str, float]
+    arousal_by_source: Mapping[str, float]
+    disagreement: float | None
 
 
 def fuse(readings: Sequence[Reading]) -> Emotion | None:
     """None where no source says anything."""
     if not readings:
         return None
-    valence, valence_spread = combined([(r.valence, r.valence_error) for r in readings])
-    arousal, arousal_spread = combined([(r.arousal, r.arousal_error) for r in readings])
+    valences = [(r.valence, r.valence_error) for r in readings]
+    arousals = [(r.arousal, r.arousal_error) for r in readings]
+    valence, valence_spread = combined(valences)
+    arousal, arousal_spread = combined(arousals)
     likely = probabilities(valence, valence_spread, arousal, arousal_spread)
     label = label_of(valence, arousal)
     weights = [1 / (r.valence_error * r.arousal_error) for r in readings]
@@ -79,6 +86,9 @@ def fuse(readings: Sequence[Reading]) -> Emotion | None:
         probabilities=likely,
         sources=tuple(source for source in SOURCES if source in names),
         confidence=sure,
+        valence_by_source={r.source: r.valence for r in readings},
+        arousal_by_source={r.source: r.arousal for r in readings},
+        disagreement=max(birge_ratio(valences), birge_ratio(arousals)) if len(readings) > 1 else None,
     )
 
 
@@ -90,9 +100,15 @@ def combined(estimates: Sequence[tuple[float, float]]) -> tuple[float, float]:
     mean = sum(p * value for p, (value, _) in zip(precisions, estimates, strict=True)) / total
     if len(estimates) == 1:
         return mean, total**-0.5
+    return mean, max(1.0, birge_ratio(estimates)) * total**-0.5
+
+
+def birge_ratio(estimates: Sequence[tuple[float, float]]) -> float:
+    """How far two or more estimates (value, error) lie apart, over what their errors explain."""
+    precisions = [1 / error**2 for _, error in estimates]
     centre = sum(p * value for p, (value, _) in zip(precisions, estimates, strict=True)) / sum(precisions)
     misfit = sum(p * (value - centre) ** 2 for p, (value, _) in zip(precisions, estimates, strict=True))
-    return mean, math.sqrt(max(1.0, misfit / (len(estimates) - 1)) / total)
+    return math.sqrt(misfit / (len(estimates) - 1))
 
 
 def label_of(valence: float, arousal: float) -> str:

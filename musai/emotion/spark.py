@@ -16,9 +16,12 @@ from musai.emotion.tagging import READ, Content, emotion, midi_of
 from musai.emotion.weights import Stored
 
 EMOTION = ("valence", "arousal", "label", "probabilities", "sources", "confidence")
+SAID = ("valence_by_source", "arousal_by_source", "disagreement")  # of `emotion_inputs`
 SCHEMA = (
     "track_id string, valence double, arousal double, label string, probabilities map<string,double>, "
-    "sources array<string>, confidence double, content_hash string, reason string, place string, carried boolean"
+    "sources array<string>, confidence double, valence_by_source map<string,double>, "
+    "arousal_by_source map<string,double>, disagreement double, content_hash string, reason string, place string, "
+    "carried boolean"
 )
 ARROW = pa.schema(
     [
@@ -29,6 +32,9 @@ ARROW = pa.schema(
         ("probabilities", pa.map_(pa.string(), pa.float64())),
         ("sources", pa.list_(pa.string())),
         ("confidence", pa.float64()),
+        ("valence_by_source", pa.map_(pa.string(), pa.float64())),
+        ("arousal_by_source", pa.map_(pa.string(), pa.float64())),
+        ("disagreement", pa.float64()),
         ("content_hash", pa.string()),
         ("reason", pa.string()),
         ("place", pa.string()),
@@ -70,7 +76,8 @@ def tagged(
     if earlier is None:
         rows = rows.selectExpr("*", "CAST(NULL AS string) AS earlier_hash", "CAST(NULL AS struct<a:int>) AS earlier")
     else:
-        before = earlier.inputs.select("track_id", F.col("content_hash").alias("earlier_hash"), "reason").join(
+        said = [F.col("content_hash").alias("earlier_hash"), "reason", F.struct(*SAID).alias("earlier_said")]
+        before = earlier.inputs.select("track_id", *said).join(
             earlier.emotions.select("track_id", F.struct(*EMOTION).alias("earlier")), "track_id", "left"
         )
         rows = rows.join(before, "track_id", "left")
@@ -92,9 +99,10 @@ def _row(row: dict[str, Any], models: Models, roots: Sequence[str]) -> dict[str,
     digest = content.digest(models.digest)
     told = {"track_id": row["track_id"], "content_hash": digest, "place": row["midi_path"]}
     if digest == row["earlier_hash"]:
-        return {**told, **(row["earlier"] or {}), "reason": fault or row.get("reason"), "carried": True}
+        kept = {**(row["earlier"] or {}), **row["earlier_said"]}
+        return {**told, **kept, "reason": fault or row.get("reason"), "carried": True}
     found, unreadable = emotion(content, models)
-    values = {name: getattr(found, name) for name in EMOTION} if found else {}
+    values = {name: getattr(found, name) for name in (*EMOTION, *SAID)} if found else {}
     return {**told, **values, "reason": fault or unreadable, "carried": False}
 
 

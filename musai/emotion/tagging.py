@@ -15,7 +15,7 @@ from musai.inputs.media import located
 from musai.music.midi import MidiFault, content_of, read_midi
 
 READ = ("lyrics", "language", "tags", "title", "genre")  # columns of `tracks` that are read, besides the MIDI
-RULES = 3  # raised when the code that reads a track changes what it finds
+RULES = 4  # raised when the code that reads a track changes what it finds
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,6 +47,13 @@ def read_model(source: bytes | pathlib.Path) -> ModelFile:
     return ModelFile(hashlib.sha256(data).hexdigest(), card, weights)
 
 
+def with_card(data: bytes, more: Mapping[str, Any]) -> bytes:
+    """The same weights, of a model or of the judge, whose card says more."""
+    length = int.from_bytes(data[:8], "little")
+    card = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["card"])
+    return save(load(data), metadata={"card": json.dumps({**card, **more}, sort_keys=True)})
+
+
 def ships(kind: str) -> bool:
     """Whether the package has weights of this kind."""
     return conf_path(SHIPPED[kind]).is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from musai.emotion import sound_tags, weights
 from musai.emotion import spark as emotion
+from musai.emotion.fusion import DISAGREEING
 from musai.errors import InputError, MusaiError
 from musai.inputs.media import roots_of
 from musai.inputs.places import RAW_CHARACTERS
@@ -32,9 +33,12 @@ def run(night: Night) -> None:
     rejects = tagged.where("reason IS NOT NULL").selectExpr("'tracks' AS source", "place", "reason", raw)
     night.rejected = night.write(rejects, "rejected_rows", JOB)["rows"]
     carried = tagged.where("carried").count()
+    differ = tagged.where(f"disagreement >= {DISAGREEING}").count()
     tagged.unpersist()
     total = night.run.rows("tracks")
     night.note(f"{written['rows']} of {total} tracks, {carried} as the night before, {night.rejected} MIDI rejected")
+    if differ:
+        night.note(f"tracks whose sources contradict each other: {differ} (emotion_inputs.disagreement)")
 
 
 def _earlier(night: Night) -> emotion.Earlier | None:
@@ -42,7 +46,10 @@ def _earlier(night: Night) -> emotion.Earlier | None:
     run = night.warehouse.run(parent["run_id"]) if parent else None
     if run is None or not (run.has("emotion_inputs") and run.has("track_emotions")):
         return None
-    return emotion.Earlier(run.read(night.session, "track_emotions"), run.read(night.session, "emotion_inputs"))
+    inputs = run.read(night.session, "emotion_inputs")
+    if not {*emotion.SAID} <= {*inputs.columns}:  # of a version that did not keep them: every track is read anew
+        return None
+    return emotion.Earlier(run.read(night.session, "track_emotions"), inputs)
 
 
 def _tagger(night: Night) -> dict[str, weights.Stored]:

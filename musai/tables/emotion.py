@@ -41,6 +41,9 @@ DECLARED = (
             content_hash string | of all that was read of it and of the models; also of tracks without a row
             reason string | why its MIDI could not be read
             place string | the MIDI file
+            valence_by_source map<string,double> | what each source alone says
+            arousal_by_source map<string,double> | likewise
+            disagreement double | distance of the sources over what their errors explain (Birge ratio); null of one
         """),
         "What each row of track_emotions was made from: a track with the same hash is carried from the parent run.",
         optional=True,

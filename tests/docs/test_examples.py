@@ -42,8 +42,8 @@ def test_the_page_of_models_is_of_their_cards() -> None:
     assert set(cards.cards()) <= set(cards.ABOUT)
 
 
-def test_what_ships_is_small_and_each_reader_says_what_it_is_made_of() -> None:
-    """20 MB together; of what reads tracks the data with licences, figures and the command."""
+def test_what_ships_is_small_and_each_model_says_what_it_is_made_of() -> None:
+    """20 MB together; the data with licences, figures and the command of each."""
     found = cards.cards()
     assert sum(size for size, _ in found.values()) <= 20_000_000
     readers = {name: card for name, (_, card) in found.items() if name.split("/")[0] in ("embedding", "emotion")}
@@ -52,6 +52,10 @@ def test_what_ships_is_small_and_each_reader_says_what_it_is_made_of() -> None:
         licences = [one["licence"] for one in card["data"]] if name != "embedding/small" else [card["data_licence"]]
         assert licences
         assert all([*licences, card["licence"], card["command"], card.get("figures") or card.get("held_out_tunes")])
+    makers = {name: card for name, (_, card) in found.items() if name.split("/")[0] == "generation"}
+    assert set(makers) == {"generation/rnn", "generation/gan", "generation/judge"}
+    for card in makers.values():
+        assert all([card["sources"]["licences"], card["licence"], card["command"], card["figures"]])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

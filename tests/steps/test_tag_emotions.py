@@ -17,6 +17,7 @@ from rich.console import Console
 from musai import show
 from musai.embedding.network import MoodTheme
 from musai.embedding.weights import save
+from musai.emotion.fusion import DISAGREEING
 from musai.errors import InputError
 from musai.storage import at
 from musai.warehouse import Warehouse
@@ -101,6 +102,24 @@ def test_sad_words_on_a_happy_tune_are_less_sure(two_nights) -> None:
     assert found.loc["t09", "confidence"] < found.loc["t05", "confidence"]
     shares: dict = dict(found.loc["t09", "probabilities"])
     assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_disagreement_is_kept_counted_and_shown(two_nights) -> None:
+    for made in two_nights:  # the second night carries the row
+        said = made.table("emotion_inputs").set_index("track_id")
+        assert said.loc["t09", "disagreement"] > DISAGREEING
+        valence: dict = dict(said.loc["t09", "valence_by_source"])
+        assert valence["lyrics"] < 0 < valence["midi"]
+        assert set(dict(said.loc["t09", "arousal_by_source"])) == {"lyrics", "midi"}
+        assert set(dict(said.loc["t05", "valence_by_source"])) == {"midi"}
+        assert said["disagreement"].notna().sum() == 1
+        assert any("contradict each other: 1 " in note for note in made.outcome.notes["tag_emotions"])
+    text = io.StringIO()
+    config = two_nights[0].config
+    for track in ("t05", "t09"):
+        show.track(Warehouse(at(config.warehouse.path), config), track, Console(file=text, width=200))
+    shown = text.getvalue()
+    assert shown.count("by source") == shown.count("they disagree") == 1
 
 
 def test_files_that_cannot_be_read_are_rejects(two_nights) -> None:
