@@ -1,9 +1,9 @@
 """The GAN on pop songs, by the measures of MuseGAN: python tests/benchmarks/pop.py [MINUTES [CHECKPOINT]]
 
 $MUSAI_SHARED/data/music/pop909, its performances laid on their beats (beat_midi.txt), becomes a style `pop` as any
-style of a catalogue does; every tenth song is held out. After MINUTES (10) of training, on one core, TRACKS tracks
-stand beside the held-out songs and beside random rolls of their density. All rows are measured on rolls of 24 steps a
-beat, track by track: a note is a maximal run of a pitch.
+style of a catalogue does; every tenth song is held out. After MINUTES (10) of training, on one core, TRACKS tracks, whose
+phrases its critic alone chooses, and as many of the night's way, stand beside the held-out songs and beside random rolls
+of their density. All rows are measured on rolls of 24 steps a beat, track by track: a note is a maximal run of a pitch.
 
     empty bars       share of bars in which nothing sounds
     pitch classes    that sound in a bar, mean over the other bars
@@ -24,8 +24,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
+from musai.config import load
 from musai.embedding.checkpoints import Checkpoint
-from musai.generation import gan_composer, models
+from musai.generation import gan_composer, models, originality
 from musai.generation.gan_training import GanSchedule
 from musai.generation.quadrants import QUADRANTS
 from musai.generation.wishes import Wish
@@ -145,10 +146,14 @@ def main(arguments: list[str]) -> None:
         checkpoint=checkpoint,
     )  # fmt: skip
     assert data is not None
-    composer = gan_composer.load(models.read_model(data))
+    composer = gan_composer.load(models.read_model(gan_composer.with_choosers(data, {"pop": pieces})))
+    index = originality.index(pieces)
     print(f"{composer.card['steps']} steps in {minutes:g} minutes on {composer.card['phrases']['pop']} phrases")
     wishes = [Wish("pop", QUADRANTS[number % len(QUADRANTS)], number) for number in range(TRACKS)]
-    ours = [rolls_of(rows_of_piece(draft.piece)) for draft in composer.compose(wishes) if draft.piece is not None]
+    by_critic, ours = (
+        [rolls_of(rows_of_piece(draft.piece)) for draft in composer.compose(wishes, *known) if draft.piece is not None]
+        for known in ((), (index, load().generation.phrase_candidates))
+    )
     real = [rolls_of(tracks) for tracks in held.values()]
     taught = [rolls_of(rows_of_piece(piece)) for piece in unseen.values()]
     print(f"{'':32}" + "".join(f"{name:>15}" for name in METRICS))
@@ -156,6 +161,7 @@ def main(arguments: list[str]) -> None:
         rows = {
             "held-out songs": [rolls[track] for rolls in real],
             "the same on the GAN's grid": [rolls[track] for rolls in taught],
+            "GAN, by its critic": [rolls[track] for rolls in by_critic],
             "GAN": [rolls[track] for rolls in ours],
             "random rolls": random_rolls([rolls[track] for rolls in real], track),
         }
