@@ -1,9 +1,10 @@
 """The GAN on pop songs, by the measures of MuseGAN: python tests/benchmarks/pop.py [MINUTES [CHECKPOINT]]
 
 $MUSAI_SHARED/data/music/pop909, its performances laid on their beats (beat_midi.txt), becomes a style `pop` as any
-style of a catalogue does; every tenth song is held out. After MINUTES (10) of training, on one core, TRACKS tracks, whose
-phrases its critic alone chooses, and as many of the night's way, stand beside the held-out songs and beside random rolls
-of their density. All rows are measured on rolls of 24 steps a beat, track by track: a note is a maximal run of a pitch.
+style of a catalogue does; every tenth song is held out. After MINUTES (10) of training, on one core, TRACKS tracks,
+whose phrases its critic alone chooses, and as many made as in a night stand beside the held-out songs and beside random
+rolls of their density. All rows are measured on rolls of 24 steps a beat, track by track: a note is a maximal run of a
+pitch.
 
     empty bars       share of bars in which nothing sounds
     pitch classes    that sound in a bar, mean over the other bars
