@@ -4,8 +4,8 @@
                     the bare product in blocks of 2,048 listeners and of as many as ours, and `implicit`'s recommend;
                     and with the rows written to Parquet as a task of the night does
     mllib           the same for 20,000 x 5,000 x 64, beside MLlib's recommendForAllUsers on the same factors' shape and
-                    (where `peers.py` has made its environment) RePlay's ALSWrap, which leaves heard tracks out too: for
-                    2,048 listeners, since it shuffles gigabytes for them
+                    (where `peers.py` has made its environment) RePlay's ALSWrap, which leaves heard tracks out too; it
+                    shuffles gigabytes, and gets 2,048 listeners where less than 60 GB are free for temporary files
     matrix          Parquet -> CSR, 10 million entries, one core, and its peak over the CSR's own bytes
     similarities    cosine neighbours, 50 a track, 5 million pairs
     als             64 factors, 15 sweeps, 5 million pairs, exponent 0 (what `implicit` does too)
@@ -25,6 +25,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -50,7 +51,7 @@ from tests.benchmarks import logs, ranking, sizing
 
 CORES = os.cpu_count() or 1
 HERE = pathlib.Path(__file__).parent
-REPLAY_BLOCKS = 4
+REPLAY_BLOCKS, REPLAY_BYTES = 4, 60e9  # blocks where the disk has less than this for RePlay's shuffle of all of them
 KINDS = {"string": pa.string(), "int": pa.int32(), "float": pa.float32()}
 ROWS = pa.schema([(column.name, KINDS[column.type]) for column in TABLES["recommendations"].columns])
 # What plain.py does, and nothing beside: one method, ALS alone, no content, creation or evaluation.
@@ -154,7 +155,9 @@ def mllib(users: int = 20_000, tracks: int = 5_000, factors: int = 64) -> None:
 
     mine(parts)
     own = pathlib.Path("var/peers/replay/bin/python")
-    for name, python, some in (("mllib", pathlib.Path(sys.executable), parts), ("replay", own, parts[:REPLAY_BLOCKS])):
+    room_for_all = shutil.disk_usage(tempfile.gettempdir()).free >= REPLAY_BYTES
+    shuffled = parts if room_for_all else parts[:REPLAY_BLOCKS]
+    for name, python, some in (("mllib", pathlib.Path(sys.executable), parts), ("replay", own, shuffled)):
         if not python.exists():
             print(f"{name}: {python} is not there (tests/benchmarks/peers.py makes it)")
             continue
