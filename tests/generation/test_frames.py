@@ -22,8 +22,9 @@ def piece(length: int, seed: int) -> np.ndarray:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("matched", [False, True], ids=["new", "matched"])
 @pytest.mark.parametrize("joint", [False, True], ids=["independently", "jointly"])
-def test_the_probabilities_of_all_frames_add_up_to_one(joint: bool) -> None:
+def test_the_probabilities_of_all_frames_add_up_to_one(joint: bool, matched: bool) -> None:
     """Over all sets of four keys, where the others are made impossible."""
     torch.manual_seed(0)
     model = FrameRNN(joint, hidden=8).eval()
@@ -32,14 +33,18 @@ def test_the_probabilities_of_all_frames_add_up_to_one(joint: bool) -> None:
     if joint:
         model.steps.weight.data *= 0.01
         model.steps.bias.data[:] = 0.0
-    first = np.zeros(KEYS)
-    first[[1, 3]] = 1
+    begun = np.zeros((3, KEYS))
+    begun[0, [1, 3]] = begun[1, [0, 2]] = begun[2, [1, 3]] = 1  # the fourth is foretold to be as the second
+    if not matched:
+        begun[2] = begun[2, ::-1]
     total = 0.0
     for size in range(5):
         for keys in itertools.combinations(range(4), size):
-            second = np.zeros(KEYS)
-            second[list(keys)] = 1
-            total += float((-model.nats(*frames.padded([frames.told(np.stack([first, second]))])).double()).exp().sum())
+            last = np.zeros(KEYS)
+            last[list(keys)] = 1
+            told = frames.told(np.vstack([begun, last]))
+            assert (told.match[3] > 0) == matched
+            total += float((-model.nats(*frames.padded([told]))[0, -1].double()).exp())
     assert total == pytest.approx(1, abs=1e-4)
 
 
