@@ -42,6 +42,14 @@ def labels() -> tuple[np.ndarray, np.ndarray]:
     return np.array([row["genre"] for row in found]), np.array(ratings)
 
 
+def votes() -> tuple[np.ndarray, np.ndarray]:
+    """(number of the recording [ratings], which of the nine emotions a listener felt in it, int [ratings, 9])."""
+    with (FOLDER / "data.csv").open(encoding="utf-8", newline="") as lines:
+        found = list(csv.DictReader(lines, skipinitialspace=True))
+    chosen = [[int(row[emotion]) for emotion in EMOTIFY] for row in found]
+    return np.array([int(row["track id"]) for row in found]), np.array(chosen)
+
+
 def given() -> list[np.ndarray]:
     """The embeddings [400, 200] that come with the recordings, by MusiCNN of MTAT and of Jamendo."""
     with np.load(FOLDER / "musicnn_embeddings.npz", allow_pickle=False) as stored:

@@ -1,6 +1,6 @@
 """How well emotion is read: each figure beside its reference, on the data sets of MUSAI_SHARED.
 
-python tests/benchmarks/emotion.py [words|encoder|chinese|notes|sound|tagger]...
+python tests/benchmarks/emotion.py [words|encoder|chinese|notes|sound|tagger|tags]...
 
 English is measured with the models that ship, on test parts that took no part in making them. The other rows are
 cross-validated: Chinese reviews in 5 folds, VGMIDI in 5 folds grouped by game (mean of 10 seeds), Emotify in 10 folds
@@ -34,6 +34,8 @@ SHARED = pathlib.Path(os.environ.get("MUSAI_SHARED", "../shared")) / "data"
 GOEMOTIONS = SHARED / "text/goemotions/data/original"
 REVIEWS = SHARED / "text/chinese_sentiment/ChnSentiCorp_htl_all.csv"
 SEEDS, FOLDS = range(10), 5
+TAGGERS, AGREED = 5, 2  # listeners who tag a recording of Emotify; how many of them give it a tag at least
+TAGS = ("amazing", "solemn", "tender", "nostalgic", "calm", "powerful", "joyful", "tense", "sad")  # in EMOTIFY's order
 TRANSFERRED = 1000  # reviews of each other set that an encoder reads
 EMOTIFY_FOLDS = 10
 
@@ -203,6 +205,40 @@ def tagger() -> None:
     say_calibration("", *stated)
 
 
+def tagged() -> None:
+    """Five listeners tag a recording with what two of them felt; all its other listeners judge what the tags say."""
+    recording, votes = emotify_data.votes()
+    random = np.random.default_rng(0)
+    groups = []
+    for number in np.unique(recording):
+        own = random.permutation(np.flatnonzero(recording == number))
+        groups += [(number, own[at : at + TAGGERS], own) for at in range(0, len(own) - TAGGERS + 1, TAGGERS)]
+    ratings = np.array([votes[np.setdiff1d(own, few)].mean(axis=0) for _, few, own in groups])
+    truth = measures.scaled(sound.affect({name: ratings[:, n] for n, name in enumerate(sound.EMOTIFY)}))
+    reader = Models({})
+    given = [[tag for tag, n in zip(TAGS, votes[few].sum(axis=0), strict=True) if n >= AGREED] for _, few, _ in groups]
+    read = [reader.tags(tags, None, None) for tags in given]
+    known = np.array([place for place, reading in enumerate(read) if reading])
+    truth, fold = (
+        truth[known],
+        (random.permutation(int(recording.max()) + 1) % EMOTIFY_FOLDS)[[groups[place][0] for place in known]],
+    )
+    said = [reading for reading in read if reading]
+    found = np.array([[reading.valence, reading.arousal] for reading in said])
+    for axis, what in enumerate(("valence", "arousal")):
+        slope, _ = np.polyfit(found[:, axis], truth[:, axis], 1)
+        say(f"Emotify by tags of {TAGGERS}, r of {what}", float(np.corrcoef(found[:, axis], truth[:, axis])[0, 1]), "-")
+        say("    error", float(np.sqrt(np.mean((found[:, axis] - truth[:, axis]) ** 2))), "no estimate .500")
+        say("    slope of the truth over what is read", slope, "1")
+    stated, right = np.zeros(len(found)), np.zeros(len(found), bool)
+    for number in range(EMOTIFY_FOLDS):  # slopes and errors of the other recordings
+        own = fold == number
+        slopes = (found[~own] * truth[~own]).sum(axis=0) / (found[~own] ** 2).sum(axis=0)
+        errors = np.sqrt(((slopes * found[~own] - truth[~own]) ** 2).mean(axis=0))
+        stated[own], right[own] = measures.Measured(*errors, Calibration()).stated(slopes * found[own], truth[own])
+    say_calibration(", slopes and errors of other recordings", stated, right)
+
+
 PARTS = {
     "words": words,
     "encoder": encoded,
@@ -210,6 +246,7 @@ PARTS = {
     "notes": vgmidi,
     "sound": heard,
     "tagger": tagger,
+    "tags": tagged,
 }
 
 if __name__ == "__main__":
