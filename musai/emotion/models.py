@@ -23,7 +23,7 @@ from musai.music.notes import Piece
 if TYPE_CHECKING:
     from musai.emotion.encoder import SentenceModel
 
-# Of words of tags, as five listeners of a recording of Emotify gave them and all its others felt it: a mean of words lies
+# Of words of tags, as five listeners of a recording of Emotify gave them and all its others felt it: a mean of words is
 # too near to neutral, by these factors; standard deviations (`python tests/benchmarks/emotion.py tags`).
 TAG_SLOPES, TAG_ERRORS = (1.6, 2.1), (0.45, 0.32)
 ENGLISH, CHINESE = "en", "zh"
