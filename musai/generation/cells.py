@@ -9,7 +9,7 @@ A voice's head scores each pitch by itself, by its step from the voice's pitch b
 above, so that steps and chords are learnt once for all keys, and the pitch that a match foretells: the piece's longest
 earlier place like this one (matches.py), once of all voices and once of the soprano alone. Pieces are moved by
 semitones in training; in a test a cell's probability is the mean over the piece moved by each of them, a mixture, so
-that it still adds up to one.
+that it still adds up to one. Which moves there are follows from the range of the whole piece, its end included.
 """
 
 from __future__ import annotations
