@@ -187,13 +187,13 @@ def padded(pieces: Sequence[Told]) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def nats_a_cell(model: CellRNN, pieces: Sequence[np.ndarray]) -> float:
-    """Mean over all cells of all pieces [T, VOICES], the first frame's among them."""
-    return _nats_a_cell(model, [told(piece) for piece in pieces])
+def nats_a_cell(model: CellRNN, pieces: Sequence[np.ndarray], mixed: bool = True) -> float:
+    """Mean over all cells of all pieces [T, VOICES], the first frame's among them; `mixed`: over moves of the piece."""
+    return _nats_a_cell(model, [told(piece) for piece in pieces], mixed)
 
 
 @torch.no_grad()
-def _nats_a_cell(model: CellRNN, pieces: Sequence[Told], mixed: bool = True) -> float:
+def _nats_a_cell(model: CellRNN, pieces: Sequence[Told], mixed: bool) -> float:
     model.eval()
     total = 0.0
     for piece in pieces:
