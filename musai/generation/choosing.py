@@ -3,8 +3,8 @@
 Sampling-importance-resampling (Rubin, 1988): of a few pieces one is drawn by how much likelier each is among real
 pieces than among sampled ones. That ratio of densities is the odds of a logistic regression that tells the two apart
 (discriminator rejection sampling, Azadi et al. 2019). It looks at order: repeated bars and their lags, intervals,
-rhythm, how many training pieces share the melody's n-grams; and at how plain the asked emotion is by the cues that
-labelled the training pieces (`musai.generation.quadrants`). No note is changed.
+rhythm, how many training pieces share the melody's n-grams, how surprising its steps are after them; and at how plain
+the asked emotion is by the cues that labelled the training pieces (`musai.generation.quadrants`). No note is changed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from musai.errors import InputError
 from musai.evaluation import music_metrics
-from musai.generation import originality
+from musai.generation import language, originality
 from musai.generation.originality import Index
 from musai.generation.quadrants import density, quadrants
 from musai.generation.wishes import Draft, Wish
+from musai.music import ngrams
 from musai.music.keys import key_of
 from musai.music.notes import STEPS_PER_QUARTER, Piece, melody
 
@@ -47,7 +49,9 @@ class Chooser:
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Log odds but for a constant, float [n], of `described` [n, F]; PLAIN more a deviation of what speaks for the
-        asked emotion."""
+        asked emotion. Raises InputError where the chooser was fitted to other features."""
+        if features.shape[1] != len(self.mean):
+            raise InputError("the model was trained by another version of MusAI: run train_generators again")
         terms = _terms(features, np.array(self.mean), np.array(self.scale))
         found: np.ndarray = terms @ np.array(self.weights) + PLAIN * terms[:, : len(self.mean)][:, CUES].sum(axis=1)
         return found
@@ -69,11 +73,11 @@ def fitted(
     middle = float(np.median([density(piece) for piece in pieces.values()]))
     excerpts = {name: piece.excerpt(0, min(piece.bars, music_metrics.EXCERPT)) for name, piece in pieces.items()}
     names = sorted(name for name, piece in excerpts.items() if _sounds(piece))
-    real = [described(excerpts[n], labels[n], middle, originality.known(excerpts[n], index, pieces[n])) for n in names]
+    real = [described(excerpts[n], labels[n], middle, heard(excerpts[n], index, pieces[n])) for n in names]
     count = min(max(len(names), FEWEST), MOST)
     wishes = [Wish(style, labels[names[number % len(names)]], _seed(number, style)) for number in range(count)]
     made = [
-        described(piece, wish.emotion, middle, originality.known(piece, index))
+        described(piece, wish.emotion, middle, heard(piece, index))
         for piece, wish in zip(make(wishes), wishes, strict=True)
         if _sounds(piece)
     ]
@@ -106,8 +110,16 @@ def best(
     ]
 
 
+def heard(piece: Piece, index: Index, own: Piece | None = None) -> list[float]:
+    """What of a piece stands in the music that was learnt from: `originality.known`, and the mean and the deviation of
+    `language.surprise`. `own`: a piece of the index that does not count."""
+    notes = [(np.zeros(len(pitch), int), pitch, onset) for pitch, onset in ngrams.lines(piece)]
+    _, nats = language.surprise(notes, index.language, () if own is None else (own,))
+    return [*originality.known(piece, index, own), float(nats.mean()), float(nats.std())]
+
+
 def described(piece: Piece, emotion: str, middle: float, known: Sequence[float]) -> np.ndarray:
-    """float [F] of a piece that `_sounds`; `middle`: the median density of its style; `known`: of its n-grams."""
+    """float [F] of a piece that `_sounds`; `middle`: the median density of its style; `known`: of `heard`."""
     values = [feature(piece) for name, feature in music_metrics.FEATURES.items() if name not in CONSTANT]
     alike = np.nan_to_num(music_metrics.bar_similarity(piece, max(LAGS)))[np.array(LAGS) - 1]
     tune, key = melody(piece), key_of(piece)
@@ -141,7 +153,7 @@ def _drawn(drafts: Sequence[Draft], chooser: Chooser, index: Index, wish: Wish) 
     if not usable:
         return drafts[0]
     features = [
-        described(draft.piece, wish.emotion, chooser.density, originality.known(draft.piece, index))
+        described(draft.piece, wish.emotion, chooser.density, heard(draft.piece, index))
         for draft in usable
         if draft.piece is not None
     ]

@@ -103,8 +103,8 @@ class GanComposer:
 
         def seen(rolls: np.ndarray, place: Place) -> np.ndarray:
             whole = place.repeated(rolls)
-            heard = place.heard(whole[place.fitting(whole)])
-            made.append(phrase_choosing.described(heard, place, style, middle, index)[0])
+            whole = whole[place.fitting(whole)]
+            made.append(phrase_choosing.described(whole, place, style, middle, index)[0])
             told = [number_of, QUADRANTS.index(place.emotion), self._meters.index(place.meter), PARTS.index(place.part)]
             return self._most_real(rolls, place, np.array(told))
 
@@ -127,7 +127,8 @@ class GanComposer:
         scores = []
         for first in range(0, count * PHRASE_BARS, PHRASE_BARS):
             part = PARTS[0] if not first else PARTS[-1] if first == (count - 1) * PHRASE_BARS else PARTS[1]
-            place = Place(wish.emotion, meter, part, tuple(form[first : first + PHRASE_BARS]), bars)
+            place = Place(wish.emotion, meter, part, tuple(form[first : first + PHRASE_BARS]), bars,
+                          0 in form[1:], _known(form, first + PHRASE_BARS))  # fmt: skip
             asked = np.array([*told, PARTS.index(part)])
             made = self._candidates(bars[-1], np.tile(asked, (candidates, 1)), random)
             chosen = choose(made, place) if choose else self._most_real(made, place, asked)
@@ -251,6 +252,11 @@ def _barred(lessons: Sequence[Lesson], voices: int) -> list[tuple[Lesson, np.nda
     return found
 
 
+def _known(form: Sequence[int], bar: int) -> int | None:
+    """The bar before this one of a piece that it is equal to."""
+    return form[bar] if bar < len(form) and form[bar] < bar else None
+
+
 def _forms(lessons: Sequence[Lesson]) -> list[tuple[int, ...]]:
     """Of whole phrases, in which an upbeat is a bar like any other."""
     return [form[: phrases.FORM_BARS] for form in phrases.forms(lessons)]
@@ -258,7 +264,7 @@ def _forms(lessons: Sequence[Lesson]) -> list[tuple[int, ...]]:
 
 def _phrases(learnt: Sequence[tuple[Lesson, np.ndarray]], shape: RollShape) -> tuple[np.ndarray, np.ndarray]:
     """(rolls, asked) of one style's pieces as `gan_training.train` takes them."""
-    rolls, owner, part = phrases.phrases([bars for _, bars in learnt])
+    rolls, owner, _, part = phrases.phrases([bars for _, bars in learnt])
     padded = np.full((*rolls.shape[:2], shape.voices), SILENT, np.int8)
     padded[:, :, : rolls.shape[2]] = rolls
     return padded, phrases.asked_of([learnt[place][0] for place in owner], part, shape.styles, shape.meters)

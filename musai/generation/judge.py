@@ -19,6 +19,7 @@ from musai.errors import InputError
 from musai.evaluation import music_metrics
 from musai.evaluation.music_metrics import Profile
 from musai.generation import originality, sanity
+from musai.generation.language import ORDER, Language
 from musai.generation.originality import Index
 from musai.generation.sanity import Bounds
 from musai.music.notes import Piece
@@ -85,6 +86,9 @@ def to_bytes(made: Judge) -> bytes:
         "counts": np.bincount(made.index.piece, minlength=len(made.index.names)).astype(np.int32),
         "places": made.index.place[order].astype(np.uint16),
     }
+    language = made.index.language
+    for length, (runs, times) in enumerate(zip(language.runs, language.times, strict=True), 1):
+        arrays |= {f"runs/{length}": runs, f"times/{length}": times}
     for style, rules in made.rules.items():
         for half in ("real", "other_half"):
             for field in dataclasses.fields(Profile):
@@ -112,6 +116,8 @@ def read_judge(source: bytes | pathlib.Path) -> Judge:
         names = card["names"].split("\n")
         spans = zip(names, stops - arrays["counts"], stops, strict=True)
         hashes = {name: (arrays["hashes"][a:b], arrays["places"][a:b].astype(np.int32)) for name, a, b in spans}
+        lengths = range(1, ORDER + 2)
+        language = Language(*(tuple(arrays[f"{what}/{one}"] for one in lengths) for what in ("runs", "times")))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{source if isinstance(source, pathlib.Path) else 'judge'}: not a judge of MusAI") from error
     rules = {
@@ -125,7 +131,7 @@ def read_judge(source: bytes | pathlib.Path) -> Judge:
         )
         for style, one in card["rules"].items()
     }
-    return Judge(originality.index_of_hashes(hashes), rules, card.get("sources", {}))
+    return Judge(originality.index_of_hashes(hashes, language), rules, card.get("sources", {}))
 
 
 def shipped() -> Judge:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from musai.generation.language import Language, language
 from musai.music import ngrams
 from musai.music.ngrams import N
 from musai.music.notes import Piece
@@ -27,12 +28,13 @@ ORIGINAL, COPY = "original", "copy"
 @dataclasses.dataclass(frozen=True)
 class Index:
     """`hashes` uint32, sorted; `piece`, `place` int32: whose n-gram it is, and where in that piece's lines it begins
-    (lines lie N places apart, so that no run goes from one into the next)."""
+    (lines lie N places apart, so that no run goes from one into the next). `language`: of all lines."""
 
     hashes: np.ndarray
     piece: np.ndarray
     place: np.ndarray
     names: tuple[str, ...]
+    language: Language
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,17 +49,17 @@ class Found:
 
 def index(pieces: Mapping[str, Piece]) -> Index:
     names = tuple(sorted(pieces))
-    return index_of_hashes({name: _hashes(pieces[name]) for name in names})
+    return index_of_hashes({name: _hashes(pieces[name]) for name in names}, language(pieces.values()))
 
 
-def index_of_hashes(found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Index:
+def index_of_hashes(found: Mapping[str, tuple[np.ndarray, np.ndarray]], language: Language) -> Index:
     """From name -> (hashes, places)."""
     names = tuple(found)
     hashes = np.concatenate([found[name][0] for name in names] or [np.zeros(0, np.uint32)])
     place = np.concatenate([found[name][1] for name in names] or [np.zeros(0, np.int32)])
     piece = np.repeat(np.arange(len(names), dtype=np.int32), [len(found[name][0]) for name in names])
     order = np.argsort(hashes, kind="stable")
-    return Index(hashes[order], piece[order], place[order], names)
+    return Index(hashes[order], piece[order], place[order], names, language)
 
 
 def look_up(piece: Piece, against: Index, but: Iterable[str] = ()) -> Found:

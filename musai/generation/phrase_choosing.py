@@ -2,8 +2,8 @@
 
 `musai.generation.choosing` draws one of a few pieces by its odds of being real. A GAN's phrases are too far from real
 ones for that (the regression tells them apart nearly always): here the likeliest of a number of phrases is taken, and
-then bar after bar the likeliest of those that the others have in its place, in one pass of iterated conditional modes
-(Besag, 1986). Every bar is one that the generator wrote.
+then bar after bar, and in it part after part, the likeliest of those that the others have in its place, in passes of
+iterated conditional modes (Besag, 1986). Every part's bar is one that the generator wrote.
 """
 
 from __future__ import annotations
@@ -13,28 +13,34 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from musai.generation import originality, phrase_features, phrases
+from musai.generation import language, originality, phrase_features, phrases
 from musai.generation.choosing import Chooser
-from musai.generation.lessons import Lesson
+from musai.generation.lessons import Lesson, form_of
 from musai.generation.originality import Index
-from musai.generation.phrases import PARTS, cells_of
+from musai.generation.phrase_features import Line
+from musai.generation.phrases import BAR_CELLS, PARTS, PHRASE_BARS, cells_of
 from musai.generation.styles import Style
 from musai.music.notes import Piece
+from musai.music.rolls import CELL, SILENT
 
 MOST = 4_000  # real phrases that are looked at
+PASSES = 2  # over the bars of a phrase
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
     """Where in a piece a phrase stands. `part`: one of PARTS; `form`: for each of its bars the bar of the piece that it
     is equal to, itself or an earlier one; `bars`: int8 [1 + bars, BAR_CELLS, voices], those before it and a silent one
-    before the first."""
+    before the first; `returns`: whether the piece's first bar comes again in it; `then`: the bar that the one after the
+    phrase is equal to, None where that is new or there is none."""
 
     emotion: str
     meter: tuple[int, int]
     part: str
     form: tuple[int, ...]
     bars: np.ndarray
+    returns: bool = False
+    then: int | None = None
 
     @property
     def first(self) -> int:
@@ -56,10 +62,18 @@ class Place:
         before = np.broadcast_to(self.bars[-1], (len(made), 1, *self.bars.shape[1:]))
         return np.concatenate([before, made], axis=1).reshape(len(made), -1, self.bars.shape[2])
 
+    def after(self, made: np.ndarray) -> np.ndarray | None:
+        """The bar after each of `repeated`, [n, BAR_CELLS, voices]; None where nobody knows it yet."""
+        if self.then is None:
+            return None
+        if self.then < self.first:
+            return np.broadcast_to(self.bars[1 + self.then], (len(made), *self.bars.shape[1:]))
+        return np.asarray(made[:, self.then - self.first])
+
     def fitting(self, made: np.ndarray) -> np.ndarray:
         """bool [n]: which of `repeated` open and close a piece (`phrases.fitting`) and whose bars differ from every
         earlier one where the form says so; without any those that open and close it, or else all."""
-        fits = phrases.fitting(made, cells_of(self.meter), self.part)
+        fits = phrases.fitting(made, cells_of(self.meter), self.part, self.returns)
         for allowed in (fits & self._different(made), fits):
             if allowed.any():
                 return np.asarray(allowed)
@@ -86,19 +100,25 @@ class PhraseChooser:
     def best(self, made: np.ndarray, place: Place) -> np.ndarray:
         """int8 [PHRASE_BARS, BAR_CELLS, voices], of phrases int8 [n, ...] as the generator wrote them."""
         current = made[self._likeliest(made, place)]
-        for bar, model in enumerate(place.form):
-            if model == place.first + bar:
-                others = np.unique(made[:, bar], axis=0)
+        for bar, model in [*enumerate(place.form)] * PASSES:
+            for voices in self._exchanged if model == place.first + bar else ():
+                others = np.unique(made[:, bar, :, voices], axis=0)
                 options = np.repeat(current[None], 1 + len(others), axis=0)
-                options[1:, bar] = others
+                options[1:, bar, :, voices] = others
                 current = options[self._likeliest(options, place)]
         found: np.ndarray = place.repeated(current[None])[0]
         return found
 
+    @property
+    def _exchanged(self) -> list[slice]:
+        """Voices whose bars are put in together: all of them, and then those of each of several pitched parts."""
+        parts = [slice(one.first, one.first + one.voices) for one in self.style.parts if not one.track.drum]
+        return [slice(None), *(parts if len(parts) > 1 else ())]
+
     def _likeliest(self, made: np.ndarray, place: Place) -> int:
         """The first of equal ones."""
         whole = place.repeated(made)
-        rows, usable = described(place.heard(whole), place, self.style, self.chooser.density, self.index)
+        rows, usable = described(whole, place, self.style, self.chooser.density, self.index)
         scores = np.full(len(made), -np.inf)
         if usable.any():
             scores[usable] = self.chooser.scores(rows)
@@ -106,10 +126,22 @@ class PhraseChooser:
 
 
 def described(
-    rolls: np.ndarray, place: Place, style: Style, middle: float, index: Index, own: Sequence[Piece] = ()
+    made: np.ndarray, place: Place, style: Style, middle: float, index: Index
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(float [m, F], bool [n]) of `Place.heard`: the features of the m phrases that have two onsets, and which these
-    are. `middle`: the median density of the style; `own`: for each phrase a piece of the index that does not count."""
+    """`features` of `Place.repeated`."""
+    return features(place.heard(made), place.after(made), place, style, middle, index)
+
+
+def features(
+    rolls: np.ndarray, after: np.ndarray | None, place: Place, style: Style, middle: float, index: Index,
+    own: Sequence[Piece] = (),
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """(float [m, F], bool [n]) of phrases and the bar before them, [n, (1 + PHRASE_BARS) BAR_CELLS, voices]: of the m
+    that have two onsets, and which these are.
+
+    `after`: the bar after each, [n, BAR_CELLS, voices], where the form says what it is; `middle`: the median density of
+    the style; `own`: for each phrase a piece of the index that does not count.
+    """
     cells = cells_of(place.meter)
     tracks = [range(part.first, part.first + part.voices) for part in style.parts if not part.track.drum]
     pitched = [voice for track in tracks for voice in track]
@@ -117,20 +149,50 @@ def described(
     if not usable.any():
         return np.zeros((0, 0)), usable
     kept = rolls[usable]
-    grams = [phrase_features.grams(phrase_features.line_of(kept[:, :, list(track)], cells)) for track in tracks]
+    follows = np.full_like(kept[:, :BAR_CELLS], SILENT) if after is None else after[usable]
+    lines = [phrase_features.line_of(kept[:, :, list(track)], cells) for track in tracks]
+    grams = [phrase_features.grams(line) for line in lines]
     owner, hashes = (np.concatenate(side) for side in zip(*grams, strict=True))
     borrowed = [piece for piece, chosen in zip(own, usable, strict=True) if chosen] if own else ()
     known = originality.known_of(hashes, owner, len(kept), index, borrowed)
+    longer = np.concatenate([kept, follows], axis=1)
+    longer_lines = [phrase_features.line_of(longer[:, :, list(track)], cells) for track in tracks]
+    surprise = _surprise(longer_lines, cells, len(kept), index, borrowed)
+    parts = [phrase_features.of_part(kept[:, :, list(track)], cells) for track in tracks if len(tracks) > 1]
+    turn = phrase_features.seam(longer[:, -2 * BAR_CELLS :, pitched], cells) * (after is not None)
     kept = kept[:, :, pitched]
     found = phrase_features.numbers(kept, cells)
     minor, dense = found[:, -2], found[:, -1] - middle
     pleasant, aroused = place.emotion in ("happy", "calm"), place.emotion in ("happy", "tense")
-    parts = [np.full(len(kept), place.part == part) for part in (PARTS[0], PARTS[-1])]
+    where = [np.full(len(kept), place.part == part) for part in (PARTS[0], PARTS[-1])]
+    longest, end = phrase_features.gaps(kept, cells).T
+    closing = place.part == PARTS[-1]
     rows = np.column_stack([
-        found[:, :-2], phrase_features.seam(kept, cells), known, *parts,
+        found[:, :-2], phrase_features.seam(kept, cells), known, *surprise, longest, end * closing, end * (not closing),
+        turn, *parts, *where, np.full(len(kept), after is not None),
         -minor if pleasant else minor, dense if aroused else -dense, (minor > 0) != pleasant, (dense >= 0) == aroused,
     ])  # fmt: skip
     return rows, usable
+
+
+def _surprise(
+    lines: Sequence[Line], cells: int, count: int, index: Index, own: Sequence[Piece]
+) -> tuple[np.ndarray, ...]:
+    """How surprising the steps of lines are, of `count` phrases with the bar before and the bar after: mean and
+    deviation of those that begin in the former two; the mean of those over the first bar line, over the last one, and
+    over the others."""
+    notes = [(line.phrase, line.pitch, line.cell * CELL) for line in lines]
+    whose, nats = language.surprise(notes, index.language, own)
+    bars = [
+        (line.cell // cells)[side][np.diff(line.phrase) == 0] for line in lines for side in (slice(-1), slice(1, None))
+    ]
+    left, right = (np.concatenate(bars[side::2]) for side in (0, 1))
+    inside = right <= PHRASE_BARS
+    mean = language.mean(whose[inside], nats[inside], count)
+    spread = np.sqrt(language.mean(whose[inside], (nats - mean[whose])[inside] ** 2, count))
+    first, last = (left == 0) & inside, (left <= PHRASE_BARS) & ~inside
+    seams = (over & (left < right) for over in (first, last, inside & ~first))
+    return mean, spread, *(language.mean(whose[over], nats[over], count) for over in seams)
 
 
 def real(
@@ -138,17 +200,20 @@ def real(
 ) -> np.ndarray:
     """Features [n, F] of phrases of a style's pieces; [0, 0] where none has pitched notes. `learnt`: lessons with their
     bars [bars, BAR_CELLS, voices]; `pieces` by name, which stand in the index."""
-    rolls, owner, part = phrases.phrases([bars for _, bars in learnt])
-    groups: dict[tuple[str, tuple[int, int], str], list[int]] = {}
+    rolls, owner, first, part = phrases.phrases([bars for _, bars in learnt])
+    forms = [form_of(lesson) for lesson, _ in learnt]
+    groups: dict[tuple[str, tuple[int, int], str, bool], list[int]] = {}
     for number in np.random.default_rng(0).permutation(len(rolls))[:MOST].tolist():
-        lesson = learnt[owner[number]][0]
-        groups.setdefault((lesson.emotion, lesson.meter, PARTS[part[number]]), []).append(number)
+        lesson, then = learnt[owner[number]][0], first[number] + PHRASE_BARS
+        again = then < lesson.bars and forms[owner[number]][then] < then
+        groups.setdefault((lesson.emotion, lesson.meter, PARTS[part[number]], again), []).append(number)
     rows = []
-    for (emotion, meter, name), own in groups.items():
+    for (emotion, meter, name, again), own in groups.items():
         place = Place(emotion, meter, name, (), rolls[:0])
         names = [learnt[owner[number]][0].name for number in own]
         same = [pieces[one] if one in pieces else pieces[one.rpartition(", section ")[0]] for one in names]
-        rows.append(described(rolls[own], place, style, middle, index, same)[0])
+        after = np.stack([learnt[owner[number]][1][first[number] + PHRASE_BARS] for number in own]) if again else None
+        rows.append(features(rolls[own], after, place, style, middle, index, same)[0])
     return joined(rows)
 
 

@@ -93,6 +93,32 @@ def numbers(rolls: np.ndarray, cells: int) -> np.ndarray:
     ]).astype(float)  # fmt: skip
 
 
+def gaps(rolls: np.ndarray, cells: int) -> np.ndarray:
+    """From one onset to the next and from the last one to the end, in bars: the longest of the former and the latter,
+    float [n, 2]; at least two onsets are due."""
+    onset = (_bars(rolls, cells) >= FIRST).any(axis=3).reshape(len(rolls), -1)
+    phrase, cell = np.nonzero(onset)
+    same = np.diff(phrase) == 0
+    longest = np.zeros(len(rolls))
+    np.maximum.at(longest, phrase[1:][same], np.diff(cell)[same])
+    return np.column_stack([longest, onset[:, ::-1].argmax(axis=1) + 1]) / cells
+
+
+def of_part(rolls: np.ndarray, cells: int) -> np.ndarray:
+    """What one of several parts has to itself, float [n, 4] of its rolls: the share of bars in which it has no onset,
+    and notes, onsets and pitch classes a bar."""
+    bars = _bars(rolls, cells)
+    begins = bars >= FIRST
+    phrase, bar, cell, voice = np.nonzero(begins)
+    count = bars.shape[1]
+    pitch = bars[phrase, bar, cell, voice].astype(int) - FIRST + LOWEST
+    classes = _different(phrase * count + bar, pitch % 12, 12, len(bars) * count).reshape(-1, count)
+    onset: np.ndarray = np.asarray(begins.any(axis=3))
+    return np.column_stack([
+        ~onset.any(axis=2), begins.sum(axis=(2, 3)), onset.sum(axis=2), classes
+    ]).reshape(len(bars), 4, count).mean(axis=2)  # fmt: skip
+
+
 def seam(rolls: np.ndarray, cells: int) -> np.ndarray:
     """What stands on both sides of the first bar line of such rolls: float [n, 9]."""
     bars = _bars(rolls, cells)[:, :2]

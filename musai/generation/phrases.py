@@ -78,29 +78,31 @@ def drawn_form(known: Sequence[Sequence[int]], bars: int, random: np.random.Gene
     return found[: bars + upbeat]
 
 
-def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def phrases(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(rolls int8 [n, (1 + PHRASE_BARS) BAR_CELLS, voices]: the bar before, silent at the start, and the phrase; the
-    place of each one's piece; its place in PARTS) of pieces [bars, BAR_CELLS, voices]."""
+    place of each one's piece; the bar it begins with; its place in PARTS) of pieces [bars, BAR_CELLS, voices]."""
     whole = sum(len(bars) // PHRASE_BARS for bars in pieces)
     step = PHRASE_BARS if whole >= SCARCE else 1
-    found, owner, part = [], [], []
+    found, owner, first, part = [], [], [], []
     for number, bars in enumerate(pieces):
         padded = np.concatenate([np.full_like(bars[:1], SILENT), bars])
         last = len(bars) - PHRASE_BARS
         for start in sorted({*range(0, last, step), last}) if last >= 0 else ():
             found.append(np.concatenate(list(padded[start : start + 1 + PHRASE_BARS])))
             owner.append(number)
+            first.append(start)
             part.append(0 if start == 0 else 2 if start == last else 1)
-    return np.array(found, np.int8), np.array(owner), np.array(part)
+    return np.array(found, np.int8), np.array(owner), np.array(first), np.array(part)
 
 
-def fitting(rolls: np.ndarray, cells: int, part: str) -> np.ndarray:
+def fitting(rolls: np.ndarray, cells: int, part: str, returns: bool = False) -> np.ndarray:
     """bool [n]: which of rolls [n, PHRASE_BARS, BAR_CELLS, voices], in bars of so many cells, have a note in the first
-    bar, where they open a piece, or end near a bar line, where they close one."""
+    bar, where they open a piece, or end near a bar line, where they close one. A first bar that `returns` in the piece
+    is no upbeat: it begins with a note."""
     sounds = (rolls[:, :, :cells] != SILENT).any(axis=3).reshape(len(rolls), -1)
     found: np.ndarray
     if part == "opening":
-        found = np.asarray((rolls[:, 0, :cells] >= FIRST).any(axis=(1, 2)))
+        found = np.asarray((rolls[:, 0, : 1 if returns else cells] >= FIRST).any(axis=(1, 2)))
     elif part == "closing":
         end = sounds.shape[1] - sounds[:, ::-1].argmax(axis=1)
         found = sounds.any(axis=1) & near_bar_line(end, np.zeros(1, int), np.array(cells))

@@ -43,6 +43,7 @@ from musai import config as configuration
 from musai.factorization import als
 from musai.matrix.reading import read_matrix
 from musai.ranking import blocks, rows
+from musai.ranking.models import Models
 from musai.similarity import neighbours
 from musai.tables import TABLES
 from musai.warehouse import task_files
@@ -96,12 +97,7 @@ def topn(users: int = 20_000, tracks: int = 50_000, factors: int = 128) -> None:
     rooms = [np.empty((blocks.MAX_BLOCK, tracks), np.float32) for _ in range(CORES)]
 
     def mine() -> None:
-        with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
-            list(
-                pool.map(
-                    lambda n: [blocks.recommend(one, made, lists, rooms[n]) for one in parts[n::CORES]], range(CORES)
-                )
-            )
+        on_all_cores(parts, made, lists, rooms)
 
     def written() -> None:
         """Each thread a file, as each task of the night."""
@@ -144,14 +140,11 @@ def mllib(users: int = 20_000, tracks: int = 5_000, factors: int = 64) -> None:
     rng = np.random.default_rng(0)
     made, share = ranking.models_of(tracks, rng, factors)
     parts = [ranking.block_of(blocks.MAX_BLOCK, share, rng, factors) for _ in range(users // blocks.MAX_BLOCK)]
-    lists, room = (
-        blocks.Lists(100, ("for_you",), {blocks.ALS: 1.0}, 0),
-        np.empty((blocks.MAX_BLOCK, tracks), np.float32),
-    )
+    lists = blocks.Lists(100, ("for_you",), {blocks.ALS: 1.0}, 0)
+    rooms = [np.empty((blocks.MAX_BLOCK, tracks), np.float32) for _ in range(CORES)]
 
     def mine(some: list[blocks.Block]) -> None:
-        for one in some:
-            blocks.recommend(one, made, lists, room)
+        on_all_cores(some, made, lists, rooms)
 
     mine(parts)
     own = pathlib.Path("var/peers/replay/bin/python")
@@ -170,7 +163,15 @@ def mllib(users: int = 20_000, tracks: int = 5_000, factors: int = 64) -> None:
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             goal = {"mllib": "<= 1 / 25", "replay": "<= 1 / 100"}[name]
             what = f"{heard.shape[0]:,} listeners' top-100 of {tracks:,}"
-            told(what, f"{name}, {CORES} cores, ours one", ours, float(said.split()[-1]), goal)
+            told(what, f"{name}, {CORES} cores both", ours, float(said.split()[-1]), goal)
+
+
+def on_all_cores(parts: list[blocks.Block], made: Models, lists: blocks.Lists, rooms: list[np.ndarray]) -> None:
+    """As the tasks of a night do, a thread each; `rooms`: of each core."""
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        list(
+            pool.map(lambda n: [blocks.recommend(one, made, lists, rooms[n]) for one in parts[n::CORES]], range(CORES))
+        )
 
 
 def csr_of(block: blocks.Block, tracks: int) -> sp.csr_matrix:

@@ -113,10 +113,11 @@ def test_a_piece_has_the_form_of_a_training_piece(composer):
 def test_phrases_hold_the_bar_before_and_their_place():
     bars = np.full((10, BAR_CELLS, 1), SILENT, np.int8)
     bars[:, 0, 0] = FIRST + np.arange(10)
-    rolls, owner, part = phrases.phrases([bars])
+    rolls, owner, first, part = phrases.phrases([bars])
     assert rolls[0, ::BAR_CELLS, 0].tolist() == [SILENT, *range(FIRST, FIRST + 4)]
     assert rolls[-1, ::BAR_CELLS, 0].tolist() == [FIRST + 5, *range(FIRST + 6, FIRST + 10)]
     assert part.tolist() == [0, *[1] * 5, 2]
+    assert first.tolist() == list(range(7))
     assert set(owner) == {0}
     rows = np.array([(0, 0, 60, 11), (48, 0, 62, 11), (48, 0, 60, 11)], np.int16)
     assert form_of(Lesson("a", rows, "duet", "happy", (4, 4), 4)) == (0, 1, 0, 3)
@@ -127,6 +128,7 @@ def test_what_opens_and_closes_a_piece_fits():
     rolls[0, :, 0] = rolls[1, 1:, 0] = rolls[2, :, 12] = FIRST + 9
     rolls[2, -1, 13:] = HOLD
     assert phrases.fitting(rolls, BAR_CELLS, "opening").tolist() == [True, False, True, False]
+    assert phrases.fitting(rolls, BAR_CELLS, "opening", returns=True).tolist() == [True, False, False, False]
     assert phrases.fitting(rolls, BAR_CELLS, "closing").tolist() == [True, True, True, False]
     rolls[1, -1, 0] = rolls[1, 2, 8] = SILENT
     rolls[1, 3, 6] = FIRST

@@ -102,7 +102,7 @@ def test_what_is_put_together_is_likelier_than_every_phrase_as_it_was_written(ai
     made = rolls_of(airs, (4, 4), 12)[0][:, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
     place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.full((5, *made.shape[2:]), SILENT, np.int8))
     options = np.concatenate([chooser.best(made, place)[None], made])
-    rows, usable = phrase_choosing.described(place.heard(options), place, style, chooser.chooser.density, index)
+    rows, usable = phrase_choosing.described(options, place, style, chooser.chooser.density, index)
     assert usable.all()
     assert chooser.chooser.scores(rows).argmax() == 0
 
