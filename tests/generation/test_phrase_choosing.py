@@ -9,6 +9,7 @@ from musai.demo.corpus_text import abc_tunes, corpus_folder, file_text
 from musai.errors import InputError
 from musai.evaluation import music_metrics
 from musai.generation import gan_composer, models, originality, phrase_choosing, phrase_features, phrases
+from musai.generation.choosing import MATCHES, Chooser
 from musai.generation.gan_training import GanSchedule
 from musai.generation.phrase_choosing import PhraseChooser, Place
 from musai.generation.phrases import BAR_CELLS, PHRASE_BARS
@@ -105,6 +106,65 @@ def test_what_is_put_together_is_likelier_than_every_phrase_as_it_was_written(ai
     rows, usable = phrase_choosing.described(options, place, style, chooser.chooser.density, index)
     assert usable.all()
     assert chooser.chooser.scores(rows).argmax() == 0
+
+
+def duets(airs):
+    """Airs with a second part two octaves lower, at half the pace."""
+    found = {}
+    for name, air in airs.items():
+        rows = [(int(p), int(a), int(d), 80, 0) for p, a, d in zip(air.pitch, air.onset, air.duration, strict=True)]
+        low = [(pitch - 24, onset, 2 * length, 80, 1) for pitch, onset, length, *_ in rows[::2]]
+        found[name] = piece_of([*rows, *low], [Track("flute", 73), Track("bass", 32)], air.meter)
+    return found
+
+
+def test_each_part_of_a_bar_is_one_that_was_written_for_it(airs):
+    pieces = duets({name: piece for name, piece in airs.items() if piece.meter == (4, 4)})
+    lessons, style, _ = lessons_of(pieces, "duet")
+    bars = [phrases.bars_of(one, style.voices) for one in lessons if one.bars >= PHRASE_BARS]
+    made = phrases.phrases(bars)[0][:12, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
+    place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.full((5, *made.shape[2:]), SILENT, np.int8))
+    index = originality.index(pieces)
+    rows, _ = phrase_choosing.described(made, place, style, 1.0, index)
+    weights = np.random.default_rng(0).standard_normal(2 * rows.shape[1] - MATCHES)
+    mean, scale = rows.mean(axis=0), np.maximum(rows.std(axis=0), 0.1)
+    chooser = PhraseChooser(Chooser(1.0, tuple(mean), tuple(scale), tuple(weights)), style, index)
+    found = chooser.best(made, place)
+    assert len(style.parts) == 2
+    for bar in range(PHRASE_BARS):
+        for part in style.parts:
+            voices = slice(part.first, part.first + part.voices)
+            assert (found[bar, :, voices] == made[:, bar, :, voices]).all(axis=(1, 2)).any()
+    whole = [(found[bar] == made[:, bar]).all(axis=(1, 2)).any() for bar in range(PHRASE_BARS)]
+    assert not all(whole)
+    best = chooser.chooser.scores(phrase_choosing.described(found[None], place, style, 1.0, index)[0])
+    assert best > chooser.chooser.scores(rows).max()
+
+
+def test_a_chooser_of_other_features_is_said(airs, composer):
+    style, chooser = composer.styles[0], composer.choosers["air"]
+    older = dataclasses.replace(chooser, mean=chooser.mean[1:], scale=chooser.scale[1:])
+    made = rolls_of(airs, (4, 4), 12)[0][:, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
+    place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.full((5, *made.shape[2:]), SILENT, np.int8))
+    with pytest.raises(InputError, match="another version"):
+        PhraseChooser(older, style, originality.index(airs)).best(made, place)
+
+
+def test_the_bar_after_a_phrase_is_known_where_the_form_repeats_one():
+    bars = np.arange(3, dtype=np.int8)[:, None, None] * np.ones((3, BAR_CELLS, 1), np.int8)
+    made = 10 + np.arange(PHRASE_BARS, dtype=np.int8)[:, None, None] * np.ones((2, PHRASE_BARS, BAR_CELLS, 1), np.int8)
+    found = [Place("sad", (4, 4), "middle", (2, 3, 4, 5), bars, then=then).after(made) for then in (None, 0, 3)]
+    assert found[0] is None
+    assert [set(one.ravel().tolist()) for one in found[1:]] == [{1}, {11}]
+
+
+def test_gaps_and_what_a_part_has_to_itself():
+    rolls = np.full((1, 2 * BAR_CELLS, 2), SILENT, np.int8)
+    rolls[0, [0, 4, 24], 0] = FIRST + np.array([0, 12, 14])
+    rolls[0, 0, 1] = FIRST + 7
+    assert phrase_features.gaps(rolls, BAR_CELLS).tolist() == [[20 / 16, 8 / 16]]
+    assert phrase_features.of_part(rolls, BAR_CELLS).tolist() == [[0, 2, 1.5, 1.5]]
+    assert phrase_features.of_part(rolls[:, :, 1:], BAR_CELLS).tolist() == [[0.5, 0.5, 0.5, 0.5]]
 
 
 def test_phrases_without_notes_are_handed_on(airs, composer):
