@@ -3,8 +3,8 @@
 Sampling-importance-resampling (Rubin, 1988): of a few pieces one is drawn by how much likelier each is among real
 pieces than among sampled ones. That ratio of densities is the odds of a logistic regression that tells the two apart
 (discriminator rejection sampling, Azadi et al. 2019). It looks at order: repeated bars and their lags, intervals,
-rhythm, how many training pieces share the melody's n-grams, how surprising its steps are after them; and at how plain
-the asked emotion is by the cues that labelled the training pieces (`musai.generation.quadrants`). No note is changed.
+rhythm, how many training pieces share the melody's n-grams; and at how plain the asked emotion is by the cues that
+labelled the training pieces (`musai.generation.quadrants`). No note is changed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ import numpy as np
 
 from musai.errors import InputError
 from musai.evaluation import music_metrics
-from musai.generation import language, originality
+from musai.generation import originality
 from musai.generation.originality import Index
 from musai.generation.quadrants import density, quadrants
 from musai.generation.wishes import Draft, Wish
-from musai.music import ngrams
 from musai.music.keys import key_of
 from musai.music.notes import STEPS_PER_QUARTER, Piece, melody
 
@@ -73,24 +72,27 @@ def fitted(
     middle = float(np.median([density(piece) for piece in pieces.values()]))
     excerpts = {name: piece.excerpt(0, min(piece.bars, music_metrics.EXCERPT)) for name, piece in pieces.items()}
     names = sorted(name for name, piece in excerpts.items() if _sounds(piece))
-    real = [described(excerpts[n], labels[n], middle, heard(excerpts[n], index, pieces[n])) for n in names]
+    real = [described(excerpts[n], labels[n], middle, originality.known(excerpts[n], index, pieces[n])) for n in names]
     count = min(max(len(names), FEWEST), MOST)
     wishes = [Wish(style, labels[names[number % len(names)]], _seed(number, style)) for number in range(count)]
     made = [
-        described(piece, wish.emotion, middle, heard(piece, index))
+        described(piece, wish.emotion, middle, originality.known(piece, index))
         for piece, wish in zip(make(wishes), wishes, strict=True)
         if _sounds(piece)
     ]
     return regressed(np.array(real), np.array(made), middle)
 
 
-def regressed(real: np.ndarray, made: np.ndarray, middle: float) -> Chooser:
-    """From the features of real music [n, F] and of what was made [m, F]; `middle`: the style's median density."""
+def regressed(real: np.ndarray, made: np.ndarray, middle: float, blind: slice = slice(0)) -> Chooser:
+    """From the features of real music [n, F] and of what was made [m, F]; `middle`: the style's median density;
+    `blind`: features that do not count."""
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = real.mean(axis=0), real.std(axis=0)
     scale[scale == 0] = 1.0
     terms = _terms(np.concatenate([real, made]), mean, scale)
+    for of in (terms[:, : len(mean)], terms[:, len(mean) :]):
+        of[:, blind] = 0.0
     model = LogisticRegression(C=STRENGTH, max_iter=500).fit(terms, [1] * len(real) + [0] * len(made))
     return Chooser(middle, tuple(mean.tolist()), tuple(scale.tolist()), tuple(model.coef_[0].tolist()))
 
@@ -110,16 +112,8 @@ def best(
     ]
 
 
-def heard(piece: Piece, index: Index, own: Piece | None = None) -> list[float]:
-    """What of a piece stands in the music that was learnt from: `originality.known`, and the mean and the deviation of
-    `language.surprise`. `own`: a piece of the index that does not count."""
-    notes = [(np.zeros(len(pitch), int), pitch, onset) for pitch, onset in ngrams.lines(piece)]
-    _, nats = language.surprise(notes, index.language, () if own is None else (own,))
-    return [*originality.known(piece, index, own), float(nats.mean()), float(nats.std())]
-
-
 def described(piece: Piece, emotion: str, middle: float, known: Sequence[float]) -> np.ndarray:
-    """float [F] of a piece that `_sounds`; `middle`: the median density of its style; `known`: of `heard`."""
+    """float [F] of a piece that `_sounds`; `middle`: the median density of its style; `known`: of its n-grams."""
     values = [feature(piece) for name, feature in music_metrics.FEATURES.items() if name not in CONSTANT]
     alike = np.nan_to_num(music_metrics.bar_similarity(piece, max(LAGS)))[np.array(LAGS) - 1]
     tune, key = melody(piece), key_of(piece)
@@ -153,7 +147,7 @@ def _drawn(drafts: Sequence[Draft], chooser: Chooser, index: Index, wish: Wish) 
     if not usable:
         return drafts[0]
     features = [
-        described(draft.piece, wish.emotion, chooser.density, heard(draft.piece, index))
+        described(draft.piece, wish.emotion, chooser.density, originality.known(draft.piece, index))
         for draft in usable
         if draft.piece is not None
     ]

@@ -18,7 +18,7 @@ import torch
 
 from musai.embedding.checkpoints import NOWHERE, Checkpoint
 from musai.errors import InputError
-from musai.generation import choosing, gan_training, models, originality, phrase_choosing, phrases
+from musai.generation import gan_training, models, originality, phrase_choosing, phrases
 from musai.generation.choosing import Chooser
 from musai.generation.gan import NOISE, Critic, Generator, RollShape, one_hot
 from musai.generation.gan_training import GanSchedule
@@ -34,13 +34,13 @@ from musai.music.notes import Piece
 from musai.music.rolls import SILENT, notes_of_roll
 
 METHOD = "gan"
-CANDIDATES = 16  # phrases of which the critic takes one
+CANDIDATES = 16  # phrases, at most, of which the critic takes one
 CHANCE = 0.5  # at most, of training's noise that decides between the classes of a cell: all of it makes leaps
 SMALLEST = 1e-7  # of the draws whose logarithm is taken
 TRIED = 128  # pieces that the critic chooses, against whose candidates a chooser is fitted
 GUIDANCE = 0.3  # as of `musai.generation.sampling`; more makes leaps
 
-Choose = Callable[[np.ndarray, Place], np.ndarray]  # candidates as of `PhraseChooser.best`, their place -> a phrase
+Choose = Callable[[np.ndarray, Place, np.ndarray], np.ndarray]  # as of `PhraseChooser.best`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,20 +99,18 @@ class GanComposer:
         learnt = _barred(lessons_of(pieces, style.name, style)[0], style.voices)
         real = phrase_choosing.real(learnt, pieces, style, middle, index)
         made: list[np.ndarray] = []
-        number_of = self.names.index(style.name)
 
-        def seen(rolls: np.ndarray, place: Place) -> np.ndarray:
+        def seen(rolls: np.ndarray, place: Place, picked: np.ndarray) -> np.ndarray:
             whole = place.repeated(rolls)
             whole = whole[place.fitting(whole)]
             made.append(phrase_choosing.described(whole, place, style, middle, index)[0])
-            told = [number_of, QUADRANTS.index(place.emotion), self._meters.index(place.meter), PARTS.index(place.part)]
-            return self._most_real(rolls, place, np.array(told))
+            return picked
 
         for number in range(tried):
             wish = Wish(style.name, QUADRANTS[number % len(QUADRANTS)], number)
             self._draft(wish, seen, CANDIDATES)
         candidates = phrase_choosing.joined(made)
-        return choosing.regressed(real, candidates, middle) if len(real) and len(candidates) else None
+        return phrase_choosing.regressed(real, candidates, style, middle) if len(real) and len(candidates) else None
 
     @torch.no_grad()
     def _bars(
@@ -131,7 +129,8 @@ class GanComposer:
                           0 in form[1:], _known(form, first + PHRASE_BARS))  # fmt: skip
             asked = np.array([*told, PARTS.index(part)])
             made = self._candidates(bars[-1], np.tile(asked, (candidates, 1)), random)
-            chosen = choose(made, place) if choose else self._most_real(made, place, asked)
+            picked = self._most_real(made[:: -(-candidates // CANDIDATES)], place, asked)
+            chosen = choose(made, place, picked) if choose else picked
             scores.append(float(self._realism(chosen[None], place, asked)[0]))
             bars = np.concatenate([bars, chosen])
         return bars[1:], float(np.mean(scores))

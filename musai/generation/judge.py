@@ -116,10 +116,12 @@ def read_judge(source: bytes | pathlib.Path) -> Judge:
         names = card["names"].split("\n")
         spans = zip(names, stops - arrays["counts"], stops, strict=True)
         hashes = {name: (arrays["hashes"][a:b], arrays["places"][a:b].astype(np.int32)) for name, a, b in spans}
-        lengths = range(1, ORDER + 2)
-        language = Language(*(tuple(arrays[f"{what}/{one}"] for one in lengths) for what in ("runs", "times")))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{source if isinstance(source, pathlib.Path) else 'judge'}: not a judge of MusAI") from error
+    lengths = range(1, ORDER + 2)
+    if any(f"runs/{one}" not in arrays for one in lengths):
+        raise InputError("the judge was made by another version of MusAI: run train_generators again")
+    language = Language(*(tuple(arrays[f"{what}/{one}"] for one in lengths) for what in ("runs", "times")))
     rules = {
         style: Rules(
             Bounds.from_json(one["bounds"]),

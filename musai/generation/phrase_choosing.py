@@ -2,8 +2,8 @@
 
 `musai.generation.choosing` draws one of a few pieces by its odds of being real. A GAN's phrases are too far from real
 ones for that (the regression tells them apart nearly always): here the likeliest of a number of phrases is taken, and
-then bar after bar, and in it part after part, the likeliest of those that the others have in its place, in passes of
-iterated conditional modes (Besag, 1986). Every part's bar is one that the generator wrote.
+then bar after bar, and in it part after part where parts rest at times, the likeliest of those that the others have in
+its place, in one pass of iterated conditional modes (Besag, 1986). Every part's bar is one that the generator wrote.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from musai.generation import language, originality, phrase_features, phrases
+from musai.generation import choosing, language, originality, phrase_features, phrases
 from musai.generation.choosing import Chooser
 from musai.generation.lessons import Lesson, form_of
 from musai.generation.originality import Index
 from musai.generation.phrase_features import Line
-from musai.generation.phrases import BAR_CELLS, PARTS, PHRASE_BARS, cells_of
+from musai.generation.phrases import BAR_CELLS, PARTS, PHRASE_BARS, SCARCE, cells_of
 from musai.generation.styles import Style
 from musai.music.notes import Piece
 from musai.music.rolls import CELL, SILENT
 
 MOST = 4_000  # real phrases that are looked at
-PASSES = 2  # over the bars of a phrase
+RESTS = 0.1  # share of the bars
+OF_PARTS = -4  # the place behind the features of each part, four each
+FINER = 18  # features before these: how surprising the steps are, gaps, and the bar after
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,12 +99,19 @@ class PhraseChooser:
     style: Style
     index: Index
 
-    def best(self, made: np.ndarray, place: Place) -> np.ndarray:
-        """int8 [PHRASE_BARS, BAR_CELLS, voices], of phrases int8 [n, ...] as the generator wrote them."""
-        current = made[self._likeliest(made, place)]
-        for bar, model in [*enumerate(place.form)] * PASSES:
-            for voices in self._exchanged if model == place.first + bar else ():
-                others = np.unique(made[:, bar, :, voices], axis=0)
+    def best(self, made: np.ndarray, place: Place, first: np.ndarray) -> np.ndarray:
+        """int8 [PHRASE_BARS, BAR_CELLS, voices], of phrases int8 [n, ...] as the generator wrote them.
+
+        Of several parts each is silent in the bars in which it is in `first`, one of them that was picked otherwise:
+        the likeliest bar alone is hardly ever a silent one.
+        """
+        again = np.array([model != place.first + bar for bar, model in enumerate(place.form)])
+        alike = (self._silent(made) == self._silent(first)) | again[:, None]  # [n, bars, parts]
+        whole = made[alike.all(axis=(1, 2))]
+        current = whole[self._likeliest(whole, place)]
+        for bar in range(len(made[0])):
+            for voices, parts in self._exchanged if not again[bar] else ():
+                others = np.unique(made[alike[:, bar, parts].all(axis=1), bar, :, voices], axis=0)
                 options = np.repeat(current[None], 1 + len(others), axis=0)
                 options[1:, bar, :, voices] = others
                 current = options[self._likeliest(options, place)]
@@ -110,10 +119,24 @@ class PhraseChooser:
         return found
 
     @property
-    def _exchanged(self) -> list[slice]:
-        """Voices whose bars are put in together: all of them, and then those of each of several pitched parts."""
+    def _parts(self) -> list[slice]:
+        """The voices of each pitched part where there are several of them."""
         parts = [slice(one.first, one.first + one.voices) for one in self.style.parts if not one.track.drum]
-        return [slice(None), *(parts if len(parts) > 1 else ())]
+        return parts if len(parts) > 1 else []
+
+    @property
+    def _exchanged(self) -> list[tuple[slice, list[int]]]:
+        """(voices, parts) whose bars are put in together: all of them, and then those of each of several parts, where
+        one of these has RESTS: voices of a choir are written for one another."""
+        own = self._parts
+        rest = [mean for _, mean in zip(own, self.chooser.mean[OF_PARTS - 4 * len(own) :: 4], strict=False)]
+        alone = enumerate(own) if max(rest, default=0.0) > RESTS else ()
+        return [(slice(None), list(range(len(own)))), *((voices, [number]) for number, voices in alone)]
+
+    def _silent(self, rolls: np.ndarray) -> np.ndarray:
+        """bool [..., bars, parts] of [..., bars, BAR_CELLS, voices]: where nothing of a part sounds."""
+        found = [(rolls[..., voices] == SILENT).all(axis=(-2, -1)) for voices in self._parts]
+        return np.stack(found, axis=-1) if found else np.zeros((*rolls.shape[:-2], 0), bool)
 
     def _likeliest(self, made: np.ndarray, place: Place) -> int:
         """The first of equal ones."""
@@ -168,11 +191,20 @@ def features(
     longest, end = phrase_features.gaps(kept, cells).T
     closing = place.part == PARTS[-1]
     rows = np.column_stack([
-        found[:, :-2], phrase_features.seam(kept, cells), known, *surprise, longest, end * closing, end * (not closing),
-        turn, *parts, *where, np.full(len(kept), after is not None),
+        found[:, :-2], phrase_features.seam(kept, cells), known, *where,
+        *surprise, longest, end * closing, end * (not closing), turn, np.full(len(kept), after is not None), *parts,
         -minor if pleasant else minor, dense if aroused else -dense, (minor > 0) != pleasant, (dense >= 0) == aroused,
     ])  # fmt: skip
     return rows, usable
+
+
+def regressed(real: np.ndarray, made: np.ndarray, style: Style, middle: float) -> Chooser:
+    """From `features` of real and made phrases [n, F], [m, F]; where fewer than SCARCE are real, from the plainer of
+    them: with all, the likeliest is like these few."""
+    last = real.shape[1] + OF_PARTS
+    parts = sum(not part.track.drum for part in style.parts)
+    blind = slice(last - FINER - 4 * parts * (parts > 1), last) if len(real) < SCARCE else slice(0)
+    return choosing.regressed(real, made, middle, blind)
 
 
 def _surprise(

@@ -72,7 +72,7 @@ def test_what_has_the_asked_emotion_is_likelier_taken(airs, chooser):
     opposite = {"happy": "sad", "sad": "happy", "calm": "tense", "tense": "calm"}
     own, other = (
         chooser.scores(np.array([
-            choosing.described(piece, told[labels[name]], chooser.density, choosing.heard(piece, index))
+            choosing.described(piece, told[labels[name]], chooser.density, originality.known(piece, index))
             for name, piece in airs.items()
         ]))
         for told in (dict(zip(opposite, opposite, strict=True)), opposite)

@@ -87,13 +87,13 @@ def test_a_chooser_keeps_to_the_form_and_to_the_bars_that_were_written(airs, com
     made = rolls_of(airs, (4, 4), 12)[0][:, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
     silent = np.full((1, *made.shape[2:]), SILENT, np.int8)
     place = Place("happy", (4, 4), "opening", (0, 1, 0, 3), silent)
-    found = chooser.best(made, place)
+    found = chooser.best(made, place, made[0])
     assert np.array_equal(found[2], found[0])
     for bar in (0, 1, 3):
         assert (found[bar] == made[:, bar]).all(axis=(1, 2)).any()
     assert len({bar.tobytes() for bar in found}) == 3
     later = Place("happy", (4, 4), "closing", (0, 5, 1, 7), np.concatenate([silent, found]))
-    ending = chooser.best(made, later)
+    ending = chooser.best(made, later, made[0])
     assert np.array_equal(ending[[0, 2]], found[:2])
 
 
@@ -102,7 +102,7 @@ def test_what_is_put_together_is_likelier_than_every_phrase_as_it_was_written(ai
     chooser = PhraseChooser(composer.choosers["air"], style, index)
     made = rolls_of(airs, (4, 4), 12)[0][:, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
     place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.full((5, *made.shape[2:]), SILENT, np.int8))
-    options = np.concatenate([chooser.best(made, place)[None], made])
+    options = np.concatenate([chooser.best(made, place, made[0])[None], made])
     rows, usable = phrase_choosing.described(options, place, style, chooser.chooser.density, index)
     assert usable.all()
     assert chooser.chooser.scores(rows).argmax() == 0
@@ -129,7 +129,7 @@ def test_each_part_of_a_bar_is_one_that_was_written_for_it(airs):
     weights = np.random.default_rng(0).standard_normal(2 * rows.shape[1] - MATCHES)
     mean, scale = rows.mean(axis=0), np.maximum(rows.std(axis=0), 0.1)
     chooser = PhraseChooser(Chooser(1.0, tuple(mean), tuple(scale), tuple(weights)), style, index)
-    found = chooser.best(made, place)
+    found = chooser.best(made, place, made[0])
     assert len(style.parts) == 2
     for bar in range(PHRASE_BARS):
         for part in style.parts:
@@ -147,7 +147,7 @@ def test_a_chooser_of_other_features_is_said(airs, composer):
     made = rolls_of(airs, (4, 4), 12)[0][:, BAR_CELLS:].reshape(-1, PHRASE_BARS, BAR_CELLS, style.voices)
     place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.full((5, *made.shape[2:]), SILENT, np.int8))
     with pytest.raises(InputError, match="another version"):
-        PhraseChooser(older, style, originality.index(airs)).best(made, place)
+        PhraseChooser(older, style, originality.index(airs)).best(made, place, made[0])
 
 
 def test_the_bar_after_a_phrase_is_known_where_the_form_repeats_one():
@@ -172,7 +172,7 @@ def test_phrases_without_notes_are_handed_on(airs, composer):
     chooser = PhraseChooser(composer.choosers["air"], style, originality.index(airs))
     silent = np.full((3, PHRASE_BARS, BAR_CELLS, style.voices), SILENT, np.int8)
     place = Place("sad", (4, 4), "middle", (4, 5, 6, 7), np.concatenate([silent[0], silent[0, :1]]))
-    assert np.array_equal(chooser.best(silent, place), silent[0])
+    assert np.array_equal(chooser.best(silent, place, silent[0]), silent[0])
 
 
 def test_what_is_chosen_has_more_of_the_tunes_n_grams(airs, composer):
@@ -192,7 +192,7 @@ def test_bars_of_the_asked_mode_are_likelier(airs, composer):
     for emotion in ("happy", "sad"):
         place = Place(emotion, (4, 4), "middle", (4, 5, 6, 7), np.full((5, BAR_CELLS, style.voices), SILENT, np.int8))
         made = rolls[:, BAR_CELLS:].reshape(-1, 12, PHRASE_BARS, BAR_CELLS, style.voices)
-        found = np.stack([chooser.best(one, place) for one in made])
+        found = np.stack([chooser.best(one, place, one[0]) for one in made])
         margins[emotion] = phrase_features.numbers(place.heard(found), BAR_CELLS)[:, -2]
     assert (margins["happy"] < margins["sad"]).mean() > 0.7
 
