@@ -70,11 +70,9 @@ def test_notes_in_their_order_surprise_less(airs):
 def test_owners_are_kept_apart(airs):
     known = language.language(airs[::2])
     lines = [one_line(piece) for piece in airs[1:4]]
-    together = tuple(
-        np.concatenate([number + line[0] if not part else line[part] for number, line in enumerate(lines)])
-        for part in range(3)
-    )
-    whose, nats = language.surprise([together], known)
+    owner = np.concatenate([number + line[0] for number, line in enumerate(lines)])
+    pitch, onset = (np.concatenate([line[part] for line in lines]) for part in (1, 2))
+    whose, nats = language.surprise([(owner, pitch, onset)], known)
     apart = [language.surprise([line], known)[1] for line in lines]
     assert np.allclose(nats, np.concatenate(apart))
     means = language.mean(whose, nats, 4)
